@@ -1,0 +1,19 @@
+# How every file of the project is compiled: attune_options carries it.
+if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "Kind of build" FORCE)
+endif()
+set(CMAKE_CXX_VISIBILITY_PRESET hidden)
+set(CMAKE_VISIBILITY_INLINES_HIDDEN ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+
+add_library(attune_options INTERFACE)
+target_compile_features(attune_options INTERFACE cxx_std_20)
+target_compile_options(attune_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion)
+if(ATTUNE_WERROR)
+  target_compile_options(attune_options INTERFACE -Werror)
+endif()
+if(ATTUNE_SANITIZE)
+  target_compile_options(attune_options INTERFACE -fsanitize=${ATTUNE_SANITIZE} -fno-omit-frame-pointer
+    -fno-sanitize-recover=all)
+  target_link_options(attune_options INTERFACE -fsanitize=${ATTUNE_SANITIZE})
+endif()

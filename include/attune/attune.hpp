@@ -1,0 +1,9 @@
+// Everything a user of Attune needs.
+#pragma once
+
+#include <attune/backend.hpp>
+#include <attune/engine.hpp>
+#include <attune/error.hpp>
+#include <attune/executor.hpp>
+#include <attune/multi_head_attention.hpp>
+#include <attune/tensor.hpp>

@@ -1,0 +1,114 @@
+// The engine holds backends, chooses between them and keeps what is worth keeping from call to call: plans
+// and workspaces. One call of attention() is
+//   describe (Problem, Extents) → select a backend → plan → bind (validate) → run
+// and each step can be taken by itself.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <attune/backend.hpp>
+#include <attune/error.hpp>
+#include <attune/executor.hpp>
+#include <attune/export.hpp>
+#include <attune/machine.hpp>
+#include <attune/options.hpp>
+#include <attune/problem.hpp>
+
+namespace attune {
+
+/// What became of one backend in a choice.
+struct Candidate {
+  std::string backend;
+  bool eligible = false;
+  std::string reason;             // why not, if not eligible
+  double estimated_seconds = 0;   // if eligible
+};
+
+/// The engine's choice and its reasons.
+struct Choice {
+  std::string backend;                // the chosen one
+  std::string rule;                   // the rule that chose it, in words
+  Isa isa = Isa::generic;             // the instruction set its plan uses
+  int threads = 1;                    // of the executor
+  std::vector<Candidate> candidates;  // every backend of the engine
+};
+
+/// What a caller may force. Empty strings leave the choice to the engine.
+struct Selection {
+  std::string_view backend;
+  std::string_view isa;
+  bool reproducible = false;
+};
+
+/// Every member may be called from any thread; plans handed out stay valid for as long as they are held.
+class ATTUNE_API Engine {
+ public:
+  /// What an engine is made with. ATTUNE_BACKEND and ATTUNE_ISA are read when the config is made by
+  /// Config::from_environment(), and nowhere else.
+  struct Config {
+    std::string backend;                 // force this backend in every call that does not name one
+    std::string isa;                     // force this instruction set likewise
+    std::shared_ptr<Executor> executor;  // null: make_executor(), made when it is first needed
+    bool builtins = true;                // start with the built-in backends
+
+    static Config from_environment();
+  };
+
+  /// Throws Error(invalid_argument) for an unknown backend or instruction set, and Error(unsupported) for an
+  /// instruction set that this machine lacks.
+  explicit Engine(const Config& config = Config::from_environment());
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  const Machine& machine() const noexcept;
+  Executor& executor();
+
+  /// Adds a backend. Throws Error(invalid_argument) for an empty name or one that is taken.
+  void add(std::shared_ptr<const Backend> backend);
+  /// In the order in which they were added, the built-ins first.
+  std::vector<std::shared_ptr<const Backend>> backends() const;
+
+  /// Which backend would compute this, and why? A forced backend is used or refused, never replaced.
+  /// Throws Error(invalid_argument) for a name that does not exist, listing those that do, and
+  /// Error(unsupported) when no backend, or not the forced one, takes the problem, with every reason.
+  Choice select(const Problem& problem, const Extents& extents, int threads, const Selection& selection = {}) const;
+
+  /// The plan of the backend that select() chooses. Plans are kept by problem (the 256 used last), so that a
+  /// decode loop whose key length grows plans once.
+  std::shared_ptr<const Plan> plan(const Problem& problem, const Extents& extents, int threads,
+                                   const Selection& selection = {});
+
+  /// out = softmax(scale · query · keyᵀ + …) · value: describes, selects, plans, binds and runs on the given
+  /// executor (default: the engine's own). A warm call allocates nothing. Throws Error: invalid_argument,
+  /// unsupported, backend_failed, out_of_memory; only after the last two may anything have been written.
+  void attention(const Tensors& tensors, const AttentionOptions& options = {}, Executor* executor = nullptr);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// The process's engine, made from the environment on first use and never destroyed.
+ATTUNE_API Engine& default_engine();
+
+/// attention() of the default engine. Shapes: see Tensors; options and their order: see AttentionOptions.
+///   attune::attention(attune::view(q, attune::bhsd(1, 12, 512, 64)), key, value, out, {.causal = true});
+ATTUNE_API void attention(const TensorView& query, const TensorView& key, const TensorView& value,
+               const MutableTensorView& out, const AttentionOptions& options = {});
+
+/// Joins two partial results over disjoint sets of keys, row by row: as if the keys had been attended
+/// together. out [B, H, Sq, Dv] and lse [B, H, Sq], all f32; the result may be written over either part.
+/// A sink belongs to one part only; two empty rows (lse −inf) merge to 0 and −inf.
+/// Source: Milakov and Gimelshein, "Online normalizer calculation for softmax", 2018.
+/// Throws Error(invalid_argument) for shapes or dtypes that do not fit.
+ATTUNE_API void merge_states(const TensorView& out_a, const TensorView& lse_a, const TensorView& out_b,
+                  const TensorView& lse_b, const MutableTensorView& out, const MutableTensorView& lse);
+
+/// "0.1.0": the library's version.
+ATTUNE_API const char* version() noexcept;
+
+}  // namespace attune

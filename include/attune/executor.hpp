@@ -1,0 +1,63 @@
+// Where parallel work runs. Attune has no hidden thread pool: an executor is passed, and a host program can
+// hand in its own.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <type_traits>
+
+#include <attune/export.hpp>
+
+namespace attune {
+
+/// A reference to a callable f(item, worker); it does not own it. f must be noexcept.
+class Task {
+ public:
+  template <typename F>
+    requires std::is_nothrow_invocable_v<F&, std::int64_t, int> && (!std::is_same_v<std::remove_cvref_t<F>, Task>)
+  Task(F& f) noexcept
+      : function_([](void* object, std::int64_t item, int worker) noexcept { (*static_cast<F*>(object))(item, worker); }),
+        object_(&f) {}
+  Task(void (*function)(void*, std::int64_t, int) noexcept, void* object) noexcept
+      : function_(function), object_(object) {}
+
+  void operator()(std::int64_t item, int worker) const noexcept { function_(object_, item, worker); }
+
+ private:
+  void (*function_)(void*, std::int64_t, int) noexcept;
+  void* object_;
+};
+
+class ATTUNE_API Executor {
+ public:
+  virtual ~Executor() = default;
+
+  /// At least 1. Constant over the executor's life.
+  virtual int num_threads() const noexcept = 0;
+
+  /// Calls task(item, worker) once for each item in 0 … items − 1 and returns when all are done.
+  /// 0 ≤ worker < num_threads(), and two invocations that run at the same time never have the same worker,
+  /// so that scratch memory can be indexed by it. Items should start in ascending order: callers put the
+  /// heaviest first. May be called from several threads at once.
+  virtual void parallel_for(std::int64_t items, Task task) noexcept = 0;
+};
+
+/// Runs everything on the calling thread, in order.
+class ATTUNE_API InlineExecutor final : public Executor {
+ public:
+  int num_threads() const noexcept override { return 1; }
+  void parallel_for(std::int64_t items, Task task) noexcept override {
+    for (std::int64_t item = 0; item < items; ++item) task(item, 0);
+  }
+};
+
+/// The cores this process may use: the affinity mask's and no more than its cgroup's CPU quota.
+ATTUNE_API int available_cores() noexcept;
+
+/// An executor of `threads` threads (0: available_cores()), on oneTBB where the library was built with it.
+/// The count asked for is the count used, above the number of cores too. Throws Error(invalid_argument) for
+/// a negative count, Error(out_of_memory) when no threads could be had, and Error(unsupported) for more than
+/// one thread in a library that was built without oneTBB.
+ATTUNE_API std::shared_ptr<Executor> make_executor(int threads = 0);
+
+}  // namespace attune
