@@ -1,13 +1,21 @@
-# libattune from attune_objects, and what find_package(attune) and pkg-config need to find it.
-include(CMakePackageConfigHelpers)
-
+# libattune from attune_objects.
 add_library(attune)
 add_library(attune::attune ALIAS attune)
-target_link_libraries(attune PRIVATE attune_objects)
+# What the library is made of is nobody's business outside this build: an installed package does not name it.
+target_link_libraries(attune PRIVATE $<BUILD_INTERFACE:attune_objects>)
+if(ATTUNE_TBB AND NOT BUILD_SHARED_LIBS)
+  target_link_libraries(attune PRIVATE TBB::tbb)
+endif()
 target_compile_features(attune PUBLIC cxx_std_20)
 target_include_directories(attune PUBLIC
   $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 set_target_properties(attune PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION 0)
+
+# Hidden visibility does not reach the templates of the standard library that are instantiated in ours.
+if(CMAKE_SYSTEM_NAME STREQUAL "Linux" AND BUILD_SHARED_LIBS)
+  target_link_options(attune PRIVATE LINKER:--version-script=${PROJECT_SOURCE_DIR}/cmake/attune.map)
+  set_target_properties(attune PROPERTIES LINK_DEPENDS ${PROJECT_SOURCE_DIR}/cmake/attune.map)
+endif()
 
 # Tests and benches that look behind the public headers link this instead.
 add_library(attune_internal INTERFACE)
