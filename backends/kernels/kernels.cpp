@@ -1,0 +1,74 @@
+// The kernels of one instruction set. Compiled once for each line of instruction_sets.cmake, which gives
+// ATTUNE_KERNEL_ARCH (an xsimd architecture), ATTUNE_KERNEL_NAME and ATTUNE_KERNEL_RUNNABLE.
+#include "backends/kernels/kernels.hpp"
+
+#include "backends/kernels/score_tile.hpp"
+#include "backends/kernels/softmax.hpp"
+#include "backends/kernels/tile_io.hpp"
+#include "backends/kernels/value_tile.hpp"
+
+namespace {
+
+void scores(const float* queries, std::int64_t dim, const float* keys, std::int64_t key_stride,
+            std::int64_t key_count, int vectors, float* scores, float* row_max) {
+  const auto block = vectors == 1 ? score_block<1> : score_block<2>;
+  block(queries, dim, keys, key_stride, key_count, scores, row_max);
+}
+
+void mask(float* scores, std::int64_t key_count, const float* begin, const float* end, int vectors, float* row_max) {
+  const auto block = vectors == 1 ? mask_block<1> : mask_block<2>;
+  block(scores, key_count, begin, end, row_max);
+}
+
+bool softmax(float* scores, std::int64_t key_count, int vectors, bool careful, const float* row_max, float* m,
+             float* l, float* alpha) {
+  const auto block = vectors == 1 ? (careful ? softmax_block<1, true> : softmax_block<1, false>)
+                                  : (careful ? softmax_block<2, true> : softmax_block<2, false>);
+  return block(scores, key_count, row_max, m, l, alpha);
+}
+
+void weighted_sum(const float* weights, std::int64_t key_count, const float* values, std::int64_t value_stride,
+                  std::int64_t dim, int vectors, bool careful, Start start, const float* alpha, float* out) {
+  const auto block = vectors == 1 ? (careful ? value_block<1, true> : value_block<1, false>)
+                                  : (careful ? value_block<2, true> : value_block<2, false>);
+  block(weights, key_count, values, value_stride, dim, start, alpha, out);
+}
+
+double multiply_add_peak(std::int64_t iterations) {
+  constexpr int chains = 2 * tile_rows;  // enough independent chains to hide the latency, as in a tile
+  Vec sum[chains];
+#pragma GCC unroll 16
+  for (int i = 0; i < chains; ++i) sum[i] = Vec(static_cast<float>(i));
+  const Vec factor(0.999f), term(0.001f);
+  for (std::int64_t n = 0; n < iterations; ++n) {
+#pragma GCC unroll 16
+    for (int i = 0; i < chains; ++i) sum[i] = multiply_add(sum[i], factor, term);
+  }
+  Vec total(0.0f);
+#pragma GCC unroll 16
+  for (int i = 0; i < chains; ++i) total = total + sum[i];
+  alignas(64) volatile float kept[vector_lanes];  // or the compiler would drop the loop
+  store(const_cast<float*>(kept), total);
+  return 2.0 * chains * vector_lanes * static_cast<double>(iterations) + 0.0 * static_cast<double>(kept[0]);
+}
+
+}  // namespace
+
+namespace attune::kernels {
+
+extern const Kernels ATTUNE_KERNEL_TABLE;
+const Kernels ATTUNE_KERNEL_TABLE = {
+    .name = ATTUNE_KERNEL_NAME,
+    .lanes = tile_lanes,
+    .key_rows = tile_rows,
+    .load_rows = ::load_rows,
+    .store_rows = ::store_rows,
+    .scores = ::scores,
+    .mask = ::mask,
+    .softmax = ::softmax,
+    .weighted_sum = ::weighted_sum,
+    .all_finite = ::all_finite,
+    .multiply_add_peak = ::multiply_add_peak,
+};
+
+}  // namespace attune::kernels

@@ -1,0 +1,70 @@
+// The table of kernels that one instruction set offers.
+//
+// Why keys are rows and queries are lanes. A tile computes the transposed product Sᵀ = K·Qᵀ for `lanes` queries
+// (two vectors): for each head dim it loads two vectors of queries and broadcasts one element from each of R key
+// rows, 2·R multiply-adds for 2 + R loads, and K is read straight from its rows, unpacked. Softmax then runs down
+// each lane without a horizontal operation, and Oᵀ += Vᵀ·Pᵀ has the same shape with V's columns in place of
+// K's rows. Only the queries are transposed, once per tile, and the outputs, once per tile: 2·D elements moved
+// for 4·D·Sk operations. With R·2 accumulators in registers the products run at the multiply-add limit; softmax costs
+// about as much as 5 head dims, so a tile reaches about D / (D + 7) of the peak.
+//
+// A *tile* is [dim][lanes] floats, aligned to 64 bytes: row d holds element d of every query. Lanes beyond the
+// queries in use hold zeros and are computed along. `vectors` (1 or 2) says how many vectors of lanes are in
+// use; lanes are independent: what one lane holds never changes a bit of another.
+// Scores are in units of log2: queries are loaded with the scale times log2 e, so that weights are exp2.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace attune::kernels {
+
+/// How weighted_sum() treats what `out` holds: start from nothing, add to it, or rescale it first.
+enum class Start : std::uint8_t { zero, add, rescale };
+
+struct Kernels {
+  const char* name;       // of the instruction set, for example "avx512"
+  int lanes;              // queries in a tile: two vectors
+  int key_rows;           // keys that the score tile handles at once
+
+  /// tile[d][lane] = scale · rows[lane][d · stride] for lane < count, 0 for the other lanes.
+  void (*load_rows)(const float* const* rows, std::int64_t stride, int count, std::int64_t dim, float scale,
+                    float* tile);
+
+  /// rows[lane][d · stride] = tile[d][lane] · factor[lane] for lane < count.
+  void (*store_rows)(const float* tile, std::int64_t dim, const float* factor, float* const* rows,
+                     std::int64_t stride, int count);
+
+  /// scores[key][lane] = Σ_d keys[key · key_stride + d] · queries[d][lane], summed in the order of d;
+  /// row_max[lane] = the largest of them.
+  void (*scores)(const float* queries, std::int64_t dim, const float* keys, std::int64_t key_stride,
+                 std::int64_t key_count, int vectors, float* scores, float* row_max);
+
+  /// Scores of keys outside begin[lane] ≤ key < end[lane] become −inf; row_max as above, over what is left.
+  void (*mask)(float* scores, std::int64_t key_count, const float* begin, const float* end, int vectors,
+               float* row_max);
+
+  /// One step of the streaming softmax over a block of keys whose row_max is known. In each lane
+  ///   m' = max(m, row_max);  alpha = exp2(m − m');  scores[key] = exp2(scores[key] − m');
+  ///   l = l · alpha + Σ scores;  m = m'.
+  /// Before the first block m = −inf and l = 0. Returns whether some alpha differs from 1.
+  /// A score of −inf gives the weight 0, in careful mode −0: the mark for weighted_sum() to leave the value alone.
+  /// Source: Milakov and Gimelshein 2018; Dao et al., "FlashAttention", 2022.
+  bool (*softmax)(float* scores, std::int64_t key_count, int vectors, bool careful, const float* row_max, float* m,
+                  float* l, float* alpha);
+
+  /// out[c][lane] = start(out[c][lane]) + Σ_key weights[key][lane] · values[key · value_stride + c], summed in the
+  /// order of keys. Start::rescale multiplies by alpha[lane] first. Careful mode skips weights of −0, whatever
+  /// the value holds (0 · NaN is NaN); on finite values both modes give the same bits.
+  void (*weighted_sum)(const float* weights, std::int64_t key_count, const float* values, std::int64_t value_stride,
+                       std::int64_t dim, int vectors, bool careful, Start start, const float* alpha, float* out);
+
+  /// Are all elements of the tile's first vectors finite?
+  bool (*all_finite)(const float* tile, std::int64_t dim, int vectors);
+
+  /// Runs multiply-adds that touch registers alone and returns how many floating point operations that were: the
+  /// yardstick of the benches.
+  double (*multiply_add_peak)(std::int64_t iterations);
+};
+
+}  // namespace attune::kernels

@@ -1,0 +1,67 @@
+// Sᵀ = K·Qᵀ: R keys against V vectors of queries.
+#pragma once
+
+#include "backends/kernels/vector.hpp"
+
+namespace {
+
+/// scores[r][lane] = Σ_d keys[r][d] · queries[d][lane] for r < R; row_max grows by them. All R·V accumulators stay in
+/// registers over the loop.
+template <int R, int V>
+inline void score_tile(const float* queries, std::int64_t dim, const float* keys, std::int64_t key_stride,
+                       float* scores, Vec (&row_max)[V]) {
+  Vec sum[R][V];
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r)
+#pragma GCC unroll 2
+    for (int v = 0; v < V; ++v) sum[r][v] = Vec(0.0f);
+
+  for (std::int64_t d = 0; d < dim; ++d) {
+    Vec q[V];
+#pragma GCC unroll 2
+    for (int v = 0; v < V; ++v) q[v] = load(queries + d * tile_lanes + v * vector_lanes);
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+      const Vec k(keys[r * key_stride + d]);
+#pragma GCC unroll 2
+      for (int v = 0; v < V; ++v) sum[r][v] = multiply_add(k, q[v], sum[r][v]);
+    }
+  }
+
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r)
+#pragma GCC unroll 2
+    for (int v = 0; v < V; ++v) {
+      store(scores + r * tile_lanes + v * vector_lanes, sum[r][v]);
+      row_max[v] = xsimd::max(row_max[v], sum[r][v]);
+    }
+}
+
+/// The last, incomplete tile: fewer rows, the same arithmetic in each.
+template <int R, int V>
+inline void score_tail(int rows, const float* queries, std::int64_t dim, const float* keys, std::int64_t key_stride,
+                       float* scores, Vec (&row_max)[V]) {
+  if constexpr (R > 0) {
+    if (rows == R)
+      score_tile<R, V>(queries, dim, keys, key_stride, scores, row_max);
+    else
+      score_tail<R - 1, V>(rows, queries, dim, keys, key_stride, scores, row_max);
+  }
+}
+
+template <int V>
+void score_block(const float* queries, std::int64_t dim, const float* keys, std::int64_t key_stride,
+                 std::int64_t key_count, float* scores, float* row_max) {
+  Vec largest[V];
+#pragma GCC unroll 2
+  for (int v = 0; v < V; ++v) largest[v] = minus_infinity();
+  std::int64_t key = 0;
+  for (; key + tile_rows <= key_count; key += tile_rows)
+    score_tile<tile_rows, V>(queries, dim, keys + key * key_stride, key_stride, scores + key * tile_lanes, largest);
+  score_tail<tile_rows - 1, V>(static_cast<int>(key_count - key), queries, dim, keys + key * key_stride, key_stride,
+                               scores + key * tile_lanes, largest);
+#pragma GCC unroll 2
+  for (int v = 0; v < V; ++v) store(row_max + v * vector_lanes, largest[v]);
+}
+
+}  // namespace

@@ -1,0 +1,78 @@
+// Oᵀ += Vᵀ·Pᵀ: C columns of the values against V vectors of weights.
+#pragma once
+
+#include "backends/kernels/kernels.hpp"
+#include "backends/kernels/vector.hpp"
+
+namespace {
+
+using attune::kernels::Start;
+
+/// Not the mark −0 of a key that the lane does not attend? A comparison cannot tell −0 from 0, its inverse can;
+/// NaN counts as attended.
+inline xsimd::batch_bool<float, Arch> attended(Vec weight) { return Vec(1.0f) / weight != minus_infinity(); }
+
+template <int C, int V>
+inline void begin_columns(Start start, const float* alpha, const float* out, Vec (&sum)[C][V]) {
+#pragma GCC unroll 8
+  for (int c = 0; c < C; ++c)
+#pragma GCC unroll 2
+    for (int v = 0; v < V; ++v)
+      sum[c][v] = start == Start::zero ? Vec(0.0f) : load(out + c * tile_lanes + v * vector_lanes);
+  if (start != Start::rescale) return;
+#pragma GCC unroll 8
+  for (int c = 0; c < C; ++c)
+#pragma GCC unroll 2
+    for (int v = 0; v < V; ++v) sum[c][v] = sum[c][v] * load(alpha + v * vector_lanes);
+}
+
+/// out[c][lane] = start(out) + Σ_key values[key][c] · weights[key][lane] for c < C.
+template <int C, int V, bool careful>
+inline void value_tile(const float* weights, std::int64_t key_count, const float* values, std::int64_t value_stride,
+                       Start start, const float* alpha, float* out) {
+  Vec sum[C][V];
+  begin_columns(start, alpha, out, sum);
+  for (std::int64_t key = 0; key < key_count; ++key) {
+    Vec p[V];
+#pragma GCC unroll 2
+    for (int v = 0; v < V; ++v) p[v] = load(weights + key * tile_lanes + v * vector_lanes);
+#pragma GCC unroll 8
+    for (int c = 0; c < C; ++c) {
+      const Vec value(values[key * value_stride + c]);
+#pragma GCC unroll 2
+      for (int v = 0; v < V; ++v) {
+        const Vec next = multiply_add(value, p[v], sum[c][v]);
+        sum[c][v] = careful ? xsimd::select(attended(p[v]), next, sum[c][v]) : next;
+      }
+    }
+  }
+#pragma GCC unroll 8
+  for (int c = 0; c < C; ++c)
+#pragma GCC unroll 2
+    for (int v = 0; v < V; ++v) store(out + c * tile_lanes + v * vector_lanes, sum[c][v]);
+}
+
+/// The last, incomplete tile: fewer columns, the same arithmetic in each.
+template <int C, int V, bool careful>
+inline void value_tail(int columns, const float* weights, std::int64_t key_count, const float* values,
+                       std::int64_t value_stride, Start start, const float* alpha, float* out) {
+  if constexpr (C > 0) {
+    if (columns == C)
+      value_tile<C, V, careful>(weights, key_count, values, value_stride, start, alpha, out);
+    else
+      value_tail<C - 1, V, careful>(columns, weights, key_count, values, value_stride, start, alpha, out);
+  }
+}
+
+template <int V, bool careful>
+void value_block(const float* weights, std::int64_t key_count, const float* values, std::int64_t value_stride,
+                 std::int64_t dim, Start start, const float* alpha, float* out) {
+  std::int64_t column = 0;
+  for (; column + tile_rows <= dim; column += tile_rows)
+    value_tile<tile_rows, V, careful>(weights, key_count, values + column, value_stride, start, alpha,
+                                      out + column * tile_lanes);
+  value_tail<tile_rows - 1, V, careful>(static_cast<int>(dim - column), weights, key_count, values + column,
+                                        value_stride, start, alpha, out + column * tile_lanes);
+}
+
+}  // namespace

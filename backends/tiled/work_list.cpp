@@ -1,0 +1,35 @@
+#include "backends/tiled/work_list.hpp"
+
+#include <algorithm>
+
+namespace attune::tiled {
+namespace {
+
+std::int64_t divide_up(std::int64_t a, std::int64_t b) noexcept { return (a + b - 1) / b; }
+
+/// Several items for each thread even out their different lengths; one thread takes the largest items.
+int choose_tiles_per_item(const WorkShape& shape, std::int64_t tiles_per_head) noexcept {
+  constexpr std::int64_t items_per_thread = 4;
+  const std::int64_t heads = shape.members * shape.kv_heads;
+  const std::int64_t wanted = shape.threads > 1 ? items_per_thread * shape.threads : 1;
+  const std::int64_t tiles = heads * tiles_per_head / std::max<std::int64_t>(wanted, 1);
+  return static_cast<int>(std::clamp<std::int64_t>(tiles, 1, max_tiles_per_item));
+}
+
+}  // namespace
+
+WorkList::WorkList(const WorkShape& shape, bool heaviest_last) noexcept
+    : shape_(shape), heaviest_last_(heaviest_last) {
+  const std::int64_t tiles_per_head = divide_up(shape.rows, shape.lanes);
+  tiles_per_item_ = choose_tiles_per_item(shape, tiles_per_head);
+  items_per_head_ = divide_up(tiles_per_head, tiles_per_item_);
+}
+
+Item WorkList::operator[](std::int64_t index) const noexcept {
+  const std::int64_t head = index / items_per_head_;
+  std::int64_t in_head = index % items_per_head_;
+  if (heaviest_last_) in_head = items_per_head_ - 1 - in_head;
+  return {head / shape_.kv_heads, head % shape_.kv_heads, in_head * tiles_per_item_ * shape_.lanes};
+}
+
+}  // namespace attune::tiled

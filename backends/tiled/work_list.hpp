@@ -1,0 +1,48 @@
+// How tiled cuts a call into items of work. Pure functions of sizes: nothing in here may change a bit of the
+// result, only who computes it when.
+#pragma once
+
+#include <cstdint>
+
+namespace attune::tiled {
+
+/// Tiles of one item. More of them share each block of keys while it is in cache; their state must fit beside it.
+inline constexpr int max_tiles_per_item = 8;
+
+struct WorkShape {
+  std::int64_t members = 0;
+  std::int64_t kv_heads = 0;
+  std::int64_t rows = 0;  // group · queries of the longest member
+  int lanes = 1;          // rows of a tile
+  int threads = 1;
+};
+
+/// What one item is about: tiles_per_item tiles of one (member, kv head).
+struct Item {
+  std::int64_t member = 0;
+  std::int64_t kv_head = 0;
+  std::int64_t first_row = 0;
+};
+
+class WorkList {
+ public:
+  /// `heaviest_last`: later rows have more keys to attend (causal), so they are dealt first.
+  WorkList(const WorkShape& shape, bool heaviest_last) noexcept;
+
+  std::int64_t size() const noexcept { return shape_.members * shape_.kv_heads * items_per_head_; }
+  int tiles_per_item() const noexcept { return tiles_per_item_; }
+
+  /// Items of a head follow each other, so that its keys and values stay in cache.
+  Item operator[](std::int64_t index) const noexcept;
+
+ private:
+  WorkShape shape_;
+  bool heaviest_last_;
+  int tiles_per_item_;
+  std::int64_t items_per_head_;
+};
+
+/// Below this many floating point operations waking other threads costs more than it brings.
+inline constexpr double min_parallel_flops = 1e6;
+
+}  // namespace attune::tiled

@@ -1,0 +1,26 @@
+// What every backend on these tiles can do, and about how fast.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <attune/backend.hpp>
+
+#include "backends/kernels/kernels.hpp"
+
+namespace attune::tiles {
+
+/// As Backend::supports().
+bool supports(const Problem& problem, std::string* reason);
+
+/// The instruction sets that there are kernels for, whether or not this CPU can run them.
+std::vector<Isa> instruction_sets();
+
+/// The kernels of machine.isa, or the strongest the machine has where that has none. Throws Error(unsupported) if
+/// there are none at all.
+const kernels::Kernels& kernels_for(const Machine& machine);
+
+/// Seconds on one thread, from the instruction set's width and typical shares of peak.
+double estimate_seconds(const Problem& problem, const Extents& extents, const Machine& machine) noexcept;
+
+}  // namespace attune::tiles

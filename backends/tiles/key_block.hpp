@@ -1,0 +1,40 @@
+// A block of keys and values: a pointer and a stride each. Kernels see keys only this way, never the tensor.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include <attune/arguments.hpp>
+
+namespace attune::tiles {
+
+struct KeyBlock {
+  std::int64_t first = 0;  // key index within the member
+  std::int64_t count = 0;
+  const float* keys = nullptr;  // rows of head_dim, element stride 1
+  std::int64_t key_stride = 0;
+  const float* values = nullptr;  // rows of value_dim, element stride 1
+  std::int64_t value_stride = 0;
+
+  std::int64_t end() const noexcept { return first + count; }
+};
+
+/// Floats of scratch memory that key_block() may need, a multiple of 16.
+std::size_t key_block_floats(std::int64_t key_count, std::int64_t head_dim, std::int64_t value_dim) noexcept;
+
+/// Keys first … first + count − 1 of a member's kv head. Rows whose elements do not follow each other are copied to
+/// `scratch`.
+KeyBlock key_block(const Arguments& arguments, const Member& member, std::int64_t kv_head, std::int64_t first,
+                   std::int64_t count, float* scratch) noexcept;
+
+/// Keys in a block: a function of what decides rounding and of nothing else (the scores of a tile stay in L1, half as
+/// many keys for wide heads).
+std::int64_t keys_per_block(int key_rows, std::int64_t head_dim, std::int64_t value_dim) noexcept;
+
+/// The first block that holds attended keys. Blocks start at multiples of their size whatever is attended, so that no
+/// neighbour of a row changes its rounding.
+inline std::int64_t first_block(const KeyRange& keys, std::int64_t block_keys) noexcept {
+  return keys.begin / block_keys * block_keys;
+}
+
+}  // namespace attune::tiles
