@@ -1,0 +1,131 @@
+#include "engine/select.hpp"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+
+#include "engine/complaint.hpp"
+
+namespace attune::detail {
+namespace {
+
+/// The strongest first: what reproducible takes, whatever an estimate would say.
+constexpr std::array<std::string_view, 3> fixed_order{"tiled", "simd", "naive"};
+constexpr const char* fixed_order_rule = "reproducible: the first of tiled, simd, naive that takes the problem";
+constexpr const char* estimate_rule = "smallest estimate";
+constexpr const char* plugin_rule = "no built-in takes the problem; smallest estimate of the others";
+
+bool contains(const std::vector<Isa>& isas, Isa isa) noexcept {
+  return std::find(isas.begin(), isas.end(), isa) != isas.end();
+}
+
+bool eligible(const RegisteredBackend& entry, const Machines& machines, const Request& request, std::string* reason) {
+  if (!isa_for(entry, machines.best(), request.isa)) {
+    return attune::refuse(reason, request.isa ? "it has no kernels for the forced instruction set"
+                                              : "it has no kernels for this machine's instruction sets");
+  }
+  return entry.backend->supports(request.problem, request.extents, reason);
+}
+
+double estimate(const RegisteredBackend& entry, const Machines& machines, const Request& request) noexcept {
+  const Machine& machine = machine_for(entry, machines, request.isa);
+  return entry.backend->estimate(request.problem, request.extents, machine, request.threads);
+}
+
+const RegisteredBackend* smallest_estimate(const Registry& registry, const Machines& machines, const Request& request,
+                                           bool builtin) {
+  const RegisteredBackend* best = nullptr;
+  double best_seconds = std::numeric_limits<double>::infinity();
+  for (const RegisteredBackend& entry : registry) {
+    if (entry.builtin != builtin || !eligible(entry, machines, request, nullptr)) continue;
+    const double seconds = estimate(entry, machines, request);
+    if (best != nullptr && !(seconds < best_seconds)) continue;
+    best = &entry;
+    best_seconds = seconds;
+  }
+  return best;
+}
+
+Pick pick_forced(const Registry& registry, const Machines& machines, const Request& request) {
+  const RegisteredBackend* entry = find(registry, request.backend);
+  if (entry == nullptr) {
+    refuse_argument("backend", "\"" + std::string(request.backend) + "\" is unknown; there are " + names(registry));
+  }
+  return {eligible(*entry, machines, request, nullptr) ? entry : nullptr, request.forced_by};
+}
+
+Pick pick_reproducible(const Registry& registry, const Machines& machines, const Request& request) {
+  for (const std::string_view name : fixed_order) {
+    const RegisteredBackend* entry = find(registry, name);
+    if (entry != nullptr && entry->builtin && eligible(*entry, machines, request, nullptr)) {
+      return {entry, fixed_order_rule};
+    }
+  }
+  return {nullptr, fixed_order_rule};
+}
+
+Candidate candidate(const RegisteredBackend& entry, const Machines& machines, const Request& request) {
+  Candidate result;
+  result.backend = entry.name();
+  result.eligible = eligible(entry, machines, request, &result.reason);
+  if (result.eligible) {
+    result.reason.clear();
+    result.estimated_seconds = estimate(entry, machines, request);
+  } else if (result.reason.empty()) {
+    result.reason = "it does not say why";
+  }
+  return result;
+}
+
+}  // namespace
+
+std::optional<Isa> isa_for(const RegisteredBackend& entry, const Machine& machine, std::optional<Isa> forced) noexcept {
+  if (entry.isas.empty()) return Isa::generic;
+  if (forced) return contains(entry.isas, *forced) ? forced : std::nullopt;
+  if (contains(entry.isas, machine.isa)) return machine.isa;
+  const auto strongest =
+      std::find_if(machine.isas.rbegin(), machine.isas.rend(), [&](Isa isa) { return contains(entry.isas, isa); });
+  return strongest != machine.isas.rend() ? std::optional(*strongest) : std::nullopt;
+}
+
+const Machine& machine_for(const RegisteredBackend& entry, const Machines& machines,
+                           std::optional<Isa> forced) noexcept {
+  // One without kernels of its own may still look at the instruction set that was asked for.
+  if (entry.isas.empty()) return machines.with(forced.value_or(machines.best().isa));
+  return machines.with(isa_for(entry, machines.best(), forced).value_or(machines.best().isa));
+}
+
+Pick pick(const Registry& registry, const Machines& machines, const Request& request) {
+  if (!request.backend.empty()) return pick_forced(registry, machines, request);
+  if (request.reproducible) return pick_reproducible(registry, machines, request);
+  if (const auto* builtin = smallest_estimate(registry, machines, request, true)) return {builtin, estimate_rule};
+  return {smallest_estimate(registry, machines, request, false), plugin_rule};
+}
+
+void refuse_request(const Registry& registry, const Machines& machines, const Request& request) {
+  const bool forced = !request.backend.empty();
+  std::string message = forced ? "" : "no backend takes this problem";
+  for (const RegisteredBackend& entry : registry) {
+    if (forced && entry.name() != request.backend) continue;
+    const Candidate refused = candidate(entry, machines, request);
+    if (!message.empty()) message += "; ";
+    message +=
+        refused.backend + ": " + (refused.eligible ? "not a built-in, which reproducible asks for" : refused.reason);
+  }
+  if (forced) message += " (" + std::string(request.forced_by) + ")";
+  throw Error(ErrorCode::unsupported, message);
+}
+
+Choice explain(const Registry& registry, const Machines& machines, const Request& request) {
+  const Pick picked = pick(registry, machines, request);
+  if (picked.entry == nullptr) refuse_request(registry, machines, request);
+  Choice choice;
+  choice.backend = picked.entry->name();
+  choice.rule = picked.rule;
+  choice.isa = isa_for(*picked.entry, machines.best(), request.isa).value_or(Isa::generic);
+  choice.threads = request.threads;
+  for (const RegisteredBackend& entry : registry) choice.candidates.push_back(candidate(entry, machines, request));
+  return choice;
+}
+
+}  // namespace attune::detail

@@ -1,0 +1,55 @@
+// Which backend computes a problem, and why: functions of their arguments alone.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <attune/engine.hpp>
+
+#include "engine/machines.hpp"
+#include "engine/registry.hpp"
+
+namespace attune::detail {
+
+/// What is to be computed, and what was forced.
+struct Request {
+  const Problem& problem;
+  const Extents& extents;
+  int threads = 1;
+  std::string_view backend;    // forced by name; empty: not forced
+  const char* forced_by = "";  // the rule to name for it
+  std::optional<Isa> isa;      // forced
+  bool reproducible = false;
+};
+
+/// The answer of the hot path: no strings to build.
+struct Pick {
+  const RegisteredBackend* entry = nullptr;  // null: no backend takes the problem
+  const char* rule = "";                     // in words for people
+};
+
+/// Allocates nothing while it succeeds. Throws Error(invalid_argument) for a forced backend that does not
+/// exist. Answers null where no backend, or not the forced one, takes the problem; refuse_request() then says why.
+///
+/// The rules in order: a forced backend, or nothing. Reproducible: the first built-in of a fixed order that
+/// takes the problem. Otherwise the smallest estimate of the built-ins; where none takes the problem, of the
+/// others (nobody has yet compared an untuned plugin's estimate with the truth).
+Pick pick(const Registry& registry, const Machines& machines, const Request& request);
+
+/// Throws Error(unsupported) with every reason.
+[[noreturn]] void refuse_request(const Registry& registry, const Machines& machines, const Request& request);
+
+/// The pick with everything that people want to know of it. Throws as pick() and refuse_request().
+Choice explain(const Registry& registry, const Machines& machines, const Request& request);
+
+/// The instruction set that a backend's plan would use: the forced one, else the strongest that the machine
+/// has and the backend holds kernels for; nothing where that does not exist. A backend without kernels of
+/// its own is generic, whatever is forced.
+std::optional<Isa> isa_for(const RegisteredBackend& entry, const Machine& machine, std::optional<Isa> forced) noexcept;
+
+/// The machine as the backend's estimate and plan are to see it.
+const Machine& machine_for(const RegisteredBackend& entry, const Machines& machines,
+                           std::optional<Isa> forced) noexcept;
+
+}  // namespace attune::detail
