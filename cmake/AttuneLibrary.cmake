@@ -3,6 +3,8 @@ add_library(attune)
 add_library(attune::attune ALIAS attune)
 # What the library is made of is nobody's business outside this build: an installed package does not name it.
 target_link_libraries(attune PRIVATE $<BUILD_INTERFACE:attune_objects>)
+get_property(kernel_objects GLOBAL PROPERTY ATTUNE_KERNEL_OBJECTS)
+target_sources(attune PRIVATE ${kernel_objects})
 if(ATTUNE_TBB AND NOT BUILD_SHARED_LIBS)
   target_link_libraries(attune PRIVATE TBB::tbb)
 endif()
@@ -19,4 +21,4 @@ endif()
 
 # Tests and benches that look behind the public headers link this instead.
 add_library(attune_internal INTERFACE)
-target_link_libraries(attune_internal INTERFACE attune_objects $<TARGET_OBJECTS:attune_objects>)
+target_link_libraries(attune_internal INTERFACE attune_objects $<TARGET_OBJECTS:attune_objects> ${kernel_objects})

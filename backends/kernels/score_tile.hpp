@@ -9,15 +9,15 @@ namespace {
 /// registers over the loop.
 template <int R, int V>
 inline void score_tile(const float* queries, std::int64_t dim, const float* keys, std::int64_t key_stride,
-                       float* scores, Vec (&row_max)[V]) {
-  Vec sum[R][V];
+                       float* scores, Row<V>& row_max) {
+  Block<R, V> sum;
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 2
     for (int v = 0; v < V; ++v) sum[r][v] = Vec(0.0f);
 
   for (std::int64_t d = 0; d < dim; ++d) {
-    Vec q[V];
+    Row<V> q;
 #pragma GCC unroll 2
     for (int v = 0; v < V; ++v) q[v] = load(queries + d * tile_lanes + v * vector_lanes);
 #pragma GCC unroll 8
@@ -40,7 +40,7 @@ inline void score_tile(const float* queries, std::int64_t dim, const float* keys
 /// The last, incomplete tile: fewer rows, the same arithmetic in each.
 template <int R, int V>
 inline void score_tail(int rows, const float* queries, std::int64_t dim, const float* keys, std::int64_t key_stride,
-                       float* scores, Vec (&row_max)[V]) {
+                       float* scores, Row<V>& row_max) {
   if constexpr (R > 0) {
     if (rows == R)
       score_tile<R, V>(queries, dim, keys, key_stride, scores, row_max);
@@ -52,7 +52,7 @@ inline void score_tail(int rows, const float* queries, std::int64_t dim, const f
 template <int V>
 void score_block(const float* queries, std::int64_t dim, const float* keys, std::int64_t key_stride,
                  std::int64_t key_count, float* scores, float* row_max) {
-  Vec largest[V];
+  Row<V> largest;
 #pragma GCC unroll 2
   for (int v = 0; v < V; ++v) largest[v] = minus_infinity();
   std::int64_t key = 0;

@@ -13,7 +13,7 @@ using attune::kernels::Start;
 inline xsimd::batch_bool<float, Arch> attended(Vec weight) { return Vec(1.0f) / weight != minus_infinity(); }
 
 template <int C, int V>
-inline void begin_columns(Start start, const float* alpha, const float* out, Vec (&sum)[C][V]) {
+inline void begin_columns(Start start, const float* alpha, const float* out, Block<C, V>& sum) {
 #pragma GCC unroll 8
   for (int c = 0; c < C; ++c)
 #pragma GCC unroll 2
@@ -30,10 +30,10 @@ inline void begin_columns(Start start, const float* alpha, const float* out, Vec
 template <int C, int V, bool careful>
 inline void value_tile(const float* weights, std::int64_t key_count, const float* values, std::int64_t value_stride,
                        Start start, const float* alpha, float* out) {
-  Vec sum[C][V];
-  begin_columns(start, alpha, out, sum);
+  Block<C, V> sum;
+  begin_columns<C, V>(start, alpha, out, sum);
   for (std::int64_t key = 0; key < key_count; ++key) {
-    Vec p[V];
+    Row<V> p;
 #pragma GCC unroll 2
     for (int v = 0; v < V; ++v) p[v] = load(weights + key * tile_lanes + v * vector_lanes);
 #pragma GCC unroll 8

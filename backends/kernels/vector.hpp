@@ -2,6 +2,7 @@
 // ATTUNE_KERNEL_ARCH is an xsimd architecture, given by the build.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include <xsimd/xsimd.hpp>
@@ -20,6 +21,12 @@ constexpr int tile_rows = 8;  // 32 registers
 #else
 constexpr int tile_rows = 6;  // 16 registers
 #endif
+
+/// Accumulators: V vectors of lanes, and R rows of them.
+template <int V>
+using Row = Vec[static_cast<std::size_t>(V)];
+template <int R, int V>
+using Block = Vec[static_cast<std::size_t>(R)][static_cast<std::size_t>(V)];
 
 inline Vec load(const float* p) { return Vec::load_aligned(p); }
 inline void store(float* p, Vec v) { v.store_aligned(p); }

@@ -165,6 +165,7 @@ class TiledBackend final : public Backend {
     return "streaming softmax over SIMD tiles, parallel, O(n) memory";
   }
   std::vector<Isa> instruction_sets() const override { return tiles::instruction_sets(); }
+  bool parallel() const noexcept override { return true; }
 
   bool supports(const Problem& problem, const Extents&, std::string* reason) const override {
     if (problem.weights) return refuse(reason, "streams over the keys and never holds a whole row of weights");

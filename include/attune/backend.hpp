@@ -109,6 +109,9 @@ class ATTUNE_API Backend {
   /// same everywhere.
   virtual std::vector<Isa> instruction_sets() const { return {}; }
 
+  /// Does its work spread over an executor's threads? If not, a call runs on the calling thread alone.
+  virtual bool parallel() const noexcept { return false; }
+
   /// Does it take this problem at these extents? If not and `reason` is not null, says why in words that a
   /// caller can act on. An option that it does not know it must refuse, never ignore. Called on every
   /// choice with reason == nullptr: must then not allocate.

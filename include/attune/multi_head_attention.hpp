@@ -3,9 +3,7 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <optional>
-#include <span>
 #include <vector>
 
 #include <attune/engine.hpp>
@@ -51,14 +49,19 @@ class ATTUNE_API MultiHeadAttention {
 
   const MultiHeadAttentionConfig& config() const noexcept { return config_; }
 
-  /// The steps by themselves, for people who want to look: [B, S, features] → [B, heads, S, dim].
-  /// `x` and the results are contiguous f32.
-  void project_query(const TensorView& x, const MutableTensorView& query, Executor& executor) const;
-  void project_key(const TensorView& context, const MutableTensorView& key, Executor& executor) const;
-  void project_value(const TensorView& context, const MutableTensorView& value, Executor& executor) const;
+  /// The steps by themselves, for people who want to look: x [B, S, features] → [B, heads, S, dim], any strides
+  /// on the result. Everything is f32, x and context contiguous.
+  void project_query(const TensorView& x, const MutableTensorView& query, Engine& engine = default_engine(),
+                     Executor* executor = nullptr) const;
+  void project_key(const TensorView& context, const MutableTensorView& key, Engine& engine = default_engine(),
+                   Executor* executor = nullptr) const;
+  void project_value(const TensorView& context, const MutableTensorView& value, Engine& engine = default_engine(),
+                     Executor* executor = nullptr) const;
 
-  /// Self-attention: x [B, S, model_dim] → out [B, S, model_dim] (or [B, S, heads·value_dim] without output
-  /// projection); contiguous f32 of rank 3. `options` as for attention(), lse and weights included.
+  /// Self-attention: x [B, S, model_dim] → out [B, S, model_dim] (or [B, S, heads · value_dim] without output
+  /// projection); contiguous f32 of rank 3, out apart from x. `options` as for attention(), lse and weights
+  /// included, cu_seqlens excluded. Runs on the given executor (default: the engine's own).
+  /// Throws Error as attention() does; allocates the projections.
   void forward(const TensorView& x, const MutableTensorView& out, const AttentionOptions& options = {},
                Engine& engine = default_engine(), Executor* executor = nullptr) const;
 

@@ -1,0 +1,120 @@
+// Every backend and every instruction-set variant that this machine can run, over a table of shapes.
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <attune/attune.hpp>
+
+#include "bench/peak.hpp"
+#include "bench/workload.hpp"
+
+namespace {
+
+using attune::bench::Shape;
+using attune::bench::Workload;
+
+std::vector<Shape> shapes() {
+  std::vector<Shape> table;
+  for (const std::int64_t dim : {64, 128})
+    for (const std::int64_t length : {128, 512, 1024, 4096})
+      for (const bool causal : {false, true})
+        table.push_back({(causal ? "causal" : "full") + std::string("/S:") + std::to_string(length) + "/D:" +
+                             std::to_string(dim),
+                         1, 1, 1, length, length, dim, causal});
+  table.push_back({"short/S:16/D:64", 1, 96, 96, 16, 16, 64, false});
+  table.push_back({"short/S:64/D:64", 1, 96, 96, 64, 64, 64, false});
+  table.push_back({"bert/S:128/D:64", 8, 12, 12, 128, 128, 64, false});
+  table.push_back({"gqa_prefill/S:1024/D:128", 1, 8, 2, 1024, 1024, 128, true});
+  table.push_back({"cross/Sq:64/Sk:1500/D:64", 1, 12, 12, 64, 1500, 64, false});
+  table.push_back({"decode/Sk:4096/D:128", 1, 32, 8, 1, 4096, 128, true});
+  return table;
+}
+
+/// naive takes a minute for what others do in milliseconds: leave it the problems it finishes.
+bool sensible(std::string_view backend, const Workload& workload) {
+  return backend != "naive" || flops(workload.description().problem, workload.description().extents) < 1e8;
+}
+
+class AlignedBytes {
+ public:
+  explicit AlignedBytes(std::size_t count) : storage_(count + attune::workspace_alignment) {
+    void* start = storage_.data();
+    std::size_t space = storage_.size();
+    span_ = {static_cast<std::byte*>(std::align(attune::workspace_alignment, count, start, space)), count};
+  }
+  std::span<std::byte> span() const noexcept { return span_; }
+
+ private:
+  std::vector<std::byte> storage_;
+  std::span<std::byte> span_;
+};
+
+void run(benchmark::State& state, const Shape& shape, const std::string& backend, attune::Isa isa, int threads) {
+  attune::Engine& engine = attune::default_engine();
+  const Workload workload(shape);
+  const auto& [problem, extents] = workload.description();
+  if (!sensible(backend, workload)) return state.SkipWithError("too large for this backend");
+  const std::shared_ptr<attune::Executor> executor = attune::make_executor(threads);
+  const std::string isa_name = isa == attune::Isa::generic ? "" : name(isa);
+  const auto plan = engine.plan(problem, extents, threads, {.backend = backend, .isa = isa_name});
+  const attune::Call call = plan->bind(workload.tensors(), workload.options());
+  const AlignedBytes workspace(call.workspace_bytes(threads));
+
+  call.run(workspace.span(), *executor);
+  if (const std::string fault = workload.check(engine); !fault.empty())
+    return state.SkipWithError(("wrong result: " + fault).c_str());
+
+  const double before = attune::bench::measure_peak(isa, *executor);
+  const auto start = std::chrono::steady_clock::now();
+  for (auto _ : state) call.run(workspace.span(), *executor);
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+  const double after = attune::bench::measure_peak(isa, *executor);
+
+  const double rate = flops(problem, extents) * static_cast<double>(state.iterations()) / elapsed.count();
+  state.counters["GFLOP/s"] = rate * 1e-9;
+  state.counters["share_of_peak"] = rate / ((before + after) / 2);
+}
+
+/// The variants of a backend that this machine can run.
+std::vector<attune::Isa> variants(const attune::Backend& backend, const attune::Machine& machine) {
+  std::vector<attune::Isa> result;
+  for (const attune::Isa isa : backend.instruction_sets())
+    if (std::find(machine.isas.begin(), machine.isas.end(), isa) != machine.isas.end()) result.push_back(isa);
+  if (result.empty()) result.push_back(attune::Isa::generic);
+  return result;
+}
+
+void register_all() {
+  attune::Engine& engine = attune::default_engine();
+  const attune::Machine& machine = engine.machine();
+  for (const auto& backend : engine.backends())
+    for (const attune::Isa isa : variants(*backend, machine))
+      for (const Shape& shape : shapes())
+        for (int threads = 1; threads <= (backend->parallel() ? machine.cores : 1); threads *= 2) {
+          const std::string backend_name(backend->name());
+          const std::string label =
+              backend_name + "/" + name(isa) + "/" + shape.name + "/threads:" + std::to_string(threads);
+          benchmark::RegisterBenchmark(label.c_str(), run, shape, backend_name, isa, threads)
+              ->UseRealTime()
+              ->Unit(benchmark::kMicrosecond);
+        }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  register_all();
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  const attune::Machine& machine = attune::default_engine().machine();
+  benchmark::AddCustomContext("attune", attune::version());
+  benchmark::AddCustomContext("cpu", machine.cpu);
+  benchmark::AddCustomContext("instruction set", name(machine.isa));
+  benchmark::RunSpecifiedBenchmarks();
+  return 0;
+}

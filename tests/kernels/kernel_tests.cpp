@@ -1,0 +1,343 @@
+// Each kernel of each instruction set against plain loops in double.
+//
+// How to add a test: write a TEST_P of KernelTest; it runs for every table, and skips visibly where this CPU cannot.
+// Tolerances: a sum of n products of magnitude at most 1 carries at most n roundings of 2⁻²⁴ of a partial sum that is
+// at most n, so n² · 2⁻²⁴ is certain and the inputs' scale keeps it meaningful.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <random>
+#include <vector>
+
+#include "backends/kernels/instruction_sets.hpp"
+
+namespace {
+
+using attune::kernels::InstructionSet;
+using attune::kernels::Kernels;
+using attune::kernels::Start;
+
+constexpr float infinity = std::numeric_limits<float>::infinity();
+constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
+
+/// Floats aligned as tiles must be.
+class Tile {
+ public:
+  explicit Tile(std::int64_t floats, float value = 0.0f)
+      : data_(static_cast<float*>(std::aligned_alloc(64, (static_cast<std::size_t>(floats) * 4 + 63) / 64 * 64))) {
+    std::fill_n(data_, floats, value);
+  }
+  ~Tile() { std::free(data_); }
+  Tile(const Tile&) = delete;
+  Tile& operator=(const Tile&) = delete;
+  operator float*() const { return data_; }
+
+ private:
+  float* data_;
+};
+
+class KernelTest : public testing::TestWithParam<InstructionSet> {
+ protected:
+  void SetUp() override {
+    if (!GetParam().runnable()) GTEST_SKIP() << "this CPU cannot run " << kernels().name;
+  }
+  const Kernels& kernels() const { return *GetParam().kernels; }
+  float random() { return uniform_(bits_); }
+  std::vector<float> random_row(std::int64_t count) {
+    std::vector<float> row(static_cast<std::size_t>(count));
+    for (float& x : row) x = random();
+    return row;
+  }
+  void fill(float* p, std::int64_t count) {
+    for (std::int64_t i = 0; i < count; ++i) p[i] = random();
+  }
+  /// Key counts around every tail.
+  std::vector<std::int64_t> counts() const {
+    std::vector<std::int64_t> result;
+    for (std::int64_t n = 1; n <= 2 * kernels().key_rows + 1; ++n) result.push_back(n);
+    return result;
+  }
+
+ private:
+  std::mt19937 bits_{7};
+  std::uniform_real_distribution<float> uniform_{-1.0f, 1.0f};
+};
+
+TEST_P(KernelTest, LoadRowsTransposesScalesAndZeroesTheRest) {
+  const int lanes = kernels().lanes;
+  for (int count = 0; count <= lanes; ++count)
+    for (const std::int64_t stride : {1, 3, -2}) {
+      const std::int64_t dim = 5;
+      std::vector<std::vector<float>> rows;
+      std::vector<const float*> pointers;
+      for (int lane = 0; lane < count; ++lane) {
+        rows.push_back(random_row(dim * 3));
+        pointers.push_back(rows.back().data() + (stride < 0 ? (dim - 1) * 2 : 0));
+      }
+      Tile tile(dim * lanes, not_a_number);
+      kernels().load_rows(pointers.data(), stride, count, dim, 0.5f, tile);
+      for (std::int64_t d = 0; d < dim; ++d)
+        for (int lane = 0; lane < lanes; ++lane)
+          ASSERT_EQ(tile[d * lanes + lane], lane < count ? 0.5f * pointers[static_cast<std::size_t>(lane)][d * stride] : 0.0f);
+    }
+}
+
+TEST_P(KernelTest, StoreRowsWritesItsRowsAndNothingElse) {
+  const int lanes = kernels().lanes;
+  const std::int64_t dim = 7;
+  Tile tile(dim * lanes);
+  fill(tile, dim * lanes);
+  Tile factor(lanes);
+  fill(factor, lanes);
+  for (const int count : {1, lanes / 2, lanes - 1, lanes}) {
+    std::vector<float> out(static_cast<std::size_t>(lanes * dim * 2), 42.0f);
+    std::vector<float*> rows;
+    for (int lane = 0; lane < lanes; ++lane) rows.push_back(out.data() + lane * dim * 2);
+    kernels().store_rows(tile, dim, factor, rows.data(), 2, count);
+    for (int lane = 0; lane < lanes; ++lane)
+      for (std::int64_t d = 0; d < dim; ++d) {
+        ASSERT_EQ(rows[static_cast<std::size_t>(lane)][2 * d], lane < count ? tile[d * lanes + lane] * factor[lane] : 42.0f);
+        ASSERT_EQ(rows[static_cast<std::size_t>(lane)][2 * d + 1], 42.0f);
+      }
+  }
+}
+
+TEST_P(KernelTest, ScoresAreDotProductsAndRowMaxTheirLargest) {
+  const int lanes = kernels().lanes;
+  for (const std::int64_t dim : {1, 2, 31, 64})
+    for (const std::int64_t count : counts())
+      for (const int vectors : {1, 2}) {
+        const std::int64_t stride = dim + 3;
+        Tile queries(dim * lanes);
+        fill(queries, dim * lanes);
+        const std::vector<float> keys = random_row((count - 1) * stride + dim);
+        Tile scores(count * lanes);
+        Tile row_max(lanes);
+        kernels().scores(queries, dim, keys.data(), stride, count, vectors, scores, row_max);
+        for (int lane = 0; lane < vectors * lanes / 2; ++lane) {
+          float largest = -infinity;
+          for (std::int64_t key = 0; key < count; ++key) {
+            double expected = 0;
+            for (std::int64_t d = 0; d < dim; ++d)
+              expected += static_cast<double>(queries[d * lanes + lane]) *
+                          static_cast<double>(keys[static_cast<std::size_t>(key * stride + d)]);
+            const double tolerance = static_cast<double>(dim * dim) * 0x1p-24;
+            ASSERT_NEAR(scores[key * lanes + lane], expected, tolerance);
+            largest = std::max(largest, scores[key * lanes + lane]);
+          }
+          ASSERT_EQ(row_max[lane], largest);
+        }
+      }
+}
+
+TEST_P(KernelTest, ScoresDoNotDependOnTheTileTheyFallInto) {
+  const int lanes = kernels().lanes;
+  const std::int64_t dim = 19, count = 3 * kernels().key_rows;
+  Tile queries(dim * lanes);
+  fill(queries, dim * lanes);
+  const std::vector<float> keys = random_row(count * dim);
+  Tile whole(count * lanes), row_max(lanes), single(lanes);
+  kernels().scores(queries, dim, keys.data(), dim, count, 2, whole, row_max);
+  for (std::int64_t key = 0; key < count; ++key)
+    for (const int vectors : {1, 2}) {
+      kernels().scores(queries, dim, keys.data() + key * dim, dim, 1, vectors, single, row_max);
+      ASSERT_EQ(std::memcmp(static_cast<float*>(single), whole + key * lanes,
+                            static_cast<std::size_t>(vectors * lanes / 2) * sizeof(float)),
+                0);
+    }
+}
+
+TEST_P(KernelTest, MaskKeepsEachLanesRange) {
+  const int lanes = kernels().lanes;
+  const std::int64_t count = 11;
+  Tile scores(count * lanes), begin(lanes), end(lanes), row_max(lanes);
+  for (const int vectors : {1, 2}) {
+    fill(scores, count * lanes);
+    scores[0] = not_a_number;  // lane 0 does not attend key 0
+    Tile before(count * lanes);
+    std::copy_n(static_cast<float*>(scores), count * lanes, static_cast<float*>(before));
+    for (int lane = 0; lane < lanes; ++lane) {
+      begin[lane] = static_cast<float>(1 + lane % 4);
+      end[lane] = static_cast<float>(lane % 5 == 4 ? 0 : count - lane % 3);
+    }
+    kernels().mask(scores, count, begin, end, vectors, row_max);
+    for (int lane = 0; lane < vectors * lanes / 2; ++lane) {
+      float largest = -infinity;
+      for (std::int64_t key = 0; key < count; ++key) {
+        const auto index = static_cast<float>(key);
+        const bool kept = index >= begin[lane] && index < end[lane];
+        ASSERT_EQ(scores[key * lanes + lane], kept ? before[key * lanes + lane] : -infinity);
+        if (kept) largest = std::max(largest, before[key * lanes + lane]);
+      }
+      ASSERT_EQ(row_max[lane], largest);
+    }
+  }
+}
+
+/// The error of exp2(score − m): 2 ulp of its own, and the rounding of a difference x, which shifts the result by
+/// ln 2 · |x| · 2⁻²⁴.
+double exp2_error(double x) { return 2 * 0x1p-23 + 0.7 * std::abs(x) * 0x1p-24; }
+
+TEST_P(KernelTest, SoftmaxStreamsToTheSameSumsAsOnePass) {
+  const int lanes = kernels().lanes;
+  for (const int vectors : {1, 2}) {
+    const std::int64_t count = 29, blocks = 5;
+    Tile m(lanes, -infinity), l(lanes), alpha(lanes), row_max(lanes);
+    std::vector<double> exact_sum(static_cast<std::size_t>(lanes));
+    std::vector<std::vector<float>> all(static_cast<std::size_t>(lanes));
+    for (std::int64_t block = 0; block < blocks; ++block) {
+      Tile scores(count * lanes);
+      for (int lane = 0; lane < lanes; ++lane) {
+        row_max[lane] = -infinity;
+        for (std::int64_t key = 0; key < count; ++key) {
+          const float score = 20.0f * random() + (lane % 2 == 0 ? static_cast<float>(block) : -static_cast<float>(block));
+          scores[key * lanes + lane] = score;
+          row_max[lane] = std::max(row_max[lane], score);
+          all[static_cast<std::size_t>(lane)].push_back(score);
+        }
+      }
+      const bool grew = kernels().softmax(scores, count, vectors, false, row_max, m, l, alpha);
+      bool expected = false;
+      for (int lane = 0; lane < vectors * lanes / 2; ++lane) expected = expected || alpha[lane] != 1.0f;
+      EXPECT_EQ(grew, expected);
+      for (int lane = 0; lane < vectors * lanes / 2; ++lane)
+        for (std::int64_t key = 0; key < count; ++key) {
+          const double score = all[static_cast<std::size_t>(lane)][static_cast<std::size_t>(block * count + key)];
+          const double x = score - static_cast<double>(m[lane]);
+          ASSERT_NEAR(scores[key * lanes + lane], std::exp2(x), std::exp2(x) * exp2_error(x) + 0x1p-126);
+        }
+    }
+    for (int lane = 0; lane < vectors * lanes / 2; ++lane) {
+      const std::vector<float>& scores = all[static_cast<std::size_t>(lane)];
+      ASSERT_EQ(m[lane], *std::max_element(scores.begin(), scores.end()));
+      double sum = 0;
+      for (const float score : scores) sum += std::exp2(static_cast<double>(score) - static_cast<double>(m[lane]));
+      // Every term has been rescaled at most `blocks` times and added at most count · blocks times; scores span 50.
+      const double error = blocks * exp2_error(50.0) + static_cast<double>(count * blocks) * 0x1p-24;
+      ASSERT_NEAR(l[lane], sum, sum * error);
+    }
+  }
+}
+
+TEST_P(KernelTest, SoftmaxOfSpecialScores) {
+  const int lanes = kernels().lanes;
+  const float lowest = std::numeric_limits<float>::lowest();
+  Tile scores(2 * lanes, -infinity), m(lanes, -infinity), l(lanes), alpha(lanes), row_max(lanes, -infinity);
+  // Lane 0: nothing attended. 1: a NaN. 2: +inf. 3: both finite and far apart. 4: both the lowest finite number.
+  scores[1] = not_a_number, scores[lanes + 1] = 1, row_max[1] = 1;
+  scores[2] = infinity, scores[lanes + 2] = 1, row_max[2] = infinity;
+  scores[3] = 0, scores[lanes + 3] = -500, row_max[3] = 0;
+  scores[4] = scores[lanes + 4] = lowest, row_max[4] = lowest;
+  kernels().softmax(scores, 2, 2, false, row_max, m, l, alpha);
+  EXPECT_EQ(l[0], 0.0f);
+  EXPECT_EQ(m[0], -infinity);
+  EXPECT_EQ(scores[0], 0.0f);
+  EXPECT_TRUE(std::isnan(l[1]));
+  EXPECT_TRUE(std::isnan(l[2]));
+  EXPECT_EQ(l[3], 1.0f);
+  EXPECT_EQ(scores[lanes + 3], 0.0f);
+  EXPECT_EQ(l[4], 2.0f);
+}
+
+TEST_P(KernelTest, CarefulSoftmaxMarksWhatIsNotAttended) {
+  const int lanes = kernels().lanes;
+  Tile scores(2 * lanes, 0.0f), m(lanes, -infinity), l(lanes), alpha(lanes), row_max(lanes, 0.0f);
+  scores[0] = -infinity;
+  scores[1] = -1000.0f;  // attended, its weight underflows
+  kernels().softmax(scores, 2, 2, true, row_max, m, l, alpha);
+  EXPECT_EQ(scores[0], 0.0f);
+  EXPECT_TRUE(std::signbit(scores[0]));
+  EXPECT_EQ(scores[1], 0.0f);
+  EXPECT_FALSE(std::signbit(scores[1]));
+  EXPECT_EQ(l[0], 1.0f);
+}
+
+TEST_P(KernelTest, Exp2IsAccurateOverItsRange) {
+  const int lanes = kernels().lanes;
+  Tile scores(lanes), m(lanes), l(lanes), alpha(lanes), row_max(lanes, -infinity);
+  double worst = 0;
+  for (float x = 0.0f; x > -126.0f; x -= 0.000731f * static_cast<float>(lanes)) {
+    for (int lane = 0; lane < lanes; ++lane) {
+      m[lane] = 0.0f, l[lane] = 0.0f;
+      scores[lane] = x - 0.000731f * static_cast<float>(lane);
+    }
+    const std::vector<float> inputs(static_cast<float*>(scores), scores + lanes);
+    kernels().softmax(scores, 1, 2, false, row_max, m, l, alpha);
+    for (int lane = 0; lane < lanes; ++lane) {
+      const double exact = std::exp2(static_cast<double>(inputs[static_cast<std::size_t>(lane)]));
+      if (exact >= 0x1p-126) worst = std::max(worst, std::abs(static_cast<double>(scores[lane]) - exact) / exact);
+    }
+  }
+  EXPECT_LT(worst, 2.0 * 0x1p-23);  // 2 ulp, as vector.hpp promises
+  RecordProperty("worst_relative_error", std::to_string(worst));
+}
+
+TEST_P(KernelTest, WeightedSumAddsValuesAtEveryTail) {
+  const int lanes = kernels().lanes;
+  for (std::int64_t dim = 0; dim <= 2 * kernels().key_rows + 1; ++dim)
+    for (const Start start : {Start::zero, Start::add, Start::rescale})
+      for (const int vectors : {1, 2}) {
+        const std::int64_t count = 13, stride = dim + 2;
+        Tile weights(count * lanes), alpha(lanes), out(std::max<std::int64_t>(dim, 1) * lanes);
+        fill(weights, count * lanes);
+        fill(alpha, lanes);
+        fill(out, dim * lanes);
+        const std::vector<float> values = random_row(count * stride);
+        const std::vector<float> before(static_cast<float*>(out), out + dim * lanes);
+        kernels().weighted_sum(weights, count, values.data(), stride, dim, vectors, false, start, alpha, out);
+        for (std::int64_t column = 0; column < dim; ++column)
+          for (int lane = 0; lane < vectors * lanes / 2; ++lane) {
+            const double old = before[static_cast<std::size_t>(column * lanes + lane)];
+            double expected = start == Start::zero ? 0 : start == Start::add ? old : old * static_cast<double>(alpha[lane]);
+            for (std::int64_t key = 0; key < count; ++key)
+              expected += static_cast<double>(weights[key * lanes + lane]) *
+                          static_cast<double>(values[static_cast<std::size_t>(key * stride + column)]);
+            ASSERT_NEAR(out[column * lanes + lane], expected, 14.0 * 14.0 * 0x1p-24);
+          }
+      }
+}
+
+TEST_P(KernelTest, CarefulWeightedSumIgnoresMarkedKeysAndKeepsTheBitsOfOthers) {
+  const int lanes = kernels().lanes;
+  const std::int64_t count = 9, dim = 11;
+  for (const int vectors : {1, 2}) {
+    Tile weights(count * lanes), fast(dim * lanes), careful(dim * lanes);
+    fill(weights, count * lanes);
+    std::vector<float> values = random_row(count * dim);
+    for (int lane = 0; lane < lanes; lane += 2) weights[4 * lanes + lane] = -0.0f;
+    kernels().weighted_sum(weights, count, values.data(), dim, dim, vectors, false, Start::zero, nullptr, fast);
+    kernels().weighted_sum(weights, count, values.data(), dim, dim, vectors, true, Start::zero, nullptr, careful);
+    for (std::int64_t i = 0; i < dim * lanes; ++i) ASSERT_EQ(fast[i], careful[i]);
+    values[4 * dim + 3] = not_a_number;
+    kernels().weighted_sum(weights, count, values.data(), dim, dim, vectors, true, Start::zero, nullptr, careful);
+    for (int lane = 0; lane < vectors * lanes / 2; ++lane) {
+      if (lane % 2 == 0)
+        ASSERT_EQ(careful[3 * lanes + lane], fast[3 * lanes + lane]);
+      else
+        ASSERT_TRUE(std::isnan(careful[3 * lanes + lane]));
+    }
+  }
+}
+
+TEST_P(KernelTest, AllFiniteSeesEveryLaneInUse) {
+  const int lanes = kernels().lanes;
+  const std::int64_t dim = 3;
+  Tile tile(dim * lanes, 1.0f);
+  EXPECT_TRUE(kernels().all_finite(tile, dim, 2));
+  for (const float bad : {infinity, -infinity, not_a_number})
+    for (std::int64_t i = 0; i < dim * lanes; ++i) {
+      tile[i] = bad;
+      EXPECT_FALSE(kernels().all_finite(tile, dim, 2));
+      EXPECT_EQ(kernels().all_finite(tile, dim, 1), i % lanes >= lanes / 2);
+      tile[i] = 1.0f;
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, KernelTest, testing::ValuesIn(attune::kernels::instruction_sets().begin(),
+                                                            attune::kernels::instruction_sets().end()),
+                         [](const auto& set) { return std::string(set.param.kernels->name); });
+
+}  // namespace

@@ -1,0 +1,25 @@
+# Fails when the objects of two instruction sets define the same weak symbol: the linker would keep one of the two, and a
+# machine without its instructions would crash in code that was meant for it.
+#   cmake -DNM=nm -DOBJECTS=a.o,b.o -P weak_symbols.cmake
+string(REPLACE "," ";" objects "${OBJECTS}")
+set(all "")
+foreach(object IN LISTS objects)
+  execute_process(COMMAND ${NM} --defined-only --format=posix ${object} OUTPUT_VARIABLE symbols RESULT_VARIABLE status)
+  if(NOT status EQUAL 0)
+    message(FATAL_ERROR "${NM} cannot read ${object}")
+  endif()
+  # Weak functions and objects, and unique ones (W, w, V, v, u).
+  string(REGEX MATCHALL "[^\n ]+ [WwVvu] " weak "${symbols}")
+  list(LENGTH weak count)
+  message(STATUS "${object}: ${count} weak symbols")
+  foreach(symbol IN LISTS weak)
+    if(symbol IN_LIST all)
+      message(SEND_ERROR "${symbol} is weak in ${object} and in another instruction set's object")
+    endif()
+  endforeach()
+  list(APPEND all ${weak})
+endforeach()
+list(LENGTH objects count)
+if(count LESS 2)
+  message(SEND_ERROR "there are ${count} objects to compare: the test proves nothing")
+endif()
