@@ -35,34 +35,34 @@ struct Align {
 
 /// Options and further outputs of one call. Views must stay valid until the call has returned.
 struct AttentionOptions {
-  std::optional<double> scale;     // of query · key; default 1/√head_dim. Finite, may be negative.
+  std::optional<double> scale{};     // of query · key; default 1/√head_dim. Finite, may be negative.
   bool causal = false;             // keep keys at or before the query's position (see Align)
-  Align align;                     // where the queries stand among the keys
+  Align align{};                     // where the queries stand among the keys
   std::int64_t window_left = -1;   // keys before the query's position that are kept; −1: all
   std::int64_t window_right = -1;  // keys after it that are kept; −1: all
   double softcap = 0;              // c > 0: s becomes c · tanh(s / c); 0: none
 
   /// bool (true = may attend) or f32, f16, bf16, f64 (added to the score), rank 1 to 4, broadcast
   /// right-aligned over [B, H, Sq, Sk] without being copied. Not together with cu_seqlens.
-  std::optional<TensorView> attn_mask;
-  std::optional<TensorView> alibi_slopes;  // [H] or [B, H], f32
-  std::optional<TensorView> sinks;         // [H], f32: one more logit per head, without a value
+  std::optional<TensorView> attn_mask{};
+  std::optional<TensorView> alibi_slopes{};  // [H] or [B, H], f32
+  std::optional<TensorView> sinks{};         // [H], f32: one more logit per head, without a value
   /// [B], i32 or i64, each in 0 … Sk: keys beyond it are neither attended nor read. Not together with
   /// cu_seqlens.
-  std::optional<TensorView> key_lengths;
+  std::optional<TensorView> key_lengths{};
   /// [B + 1], i32 or i64, both or neither: query, key, value and out are then packed [total_tokens, heads,
   /// dim], and member b owns the tokens cu_seqlens[b] … cu_seqlens[b + 1] − 1. Starts at 0, never falls,
   /// ends at the number of tokens. Positions count within a member.
-  std::optional<TensorView> cu_seqlens_q;
-  std::optional<TensorView> cu_seqlens_k;
+  std::optional<TensorView> cu_seqlens_q{};
+  std::optional<TensorView> cu_seqlens_k{};
 
   /// Output: natural logarithm of the softmax's denominator, f32, [B, H, Sq], packed [H, total_q].
-  std::optional<MutableTensorView> lse;
+  std::optional<MutableTensorView> lse{};
   /// Output: the attention weights, f32, [B, H, Sq, Sk]. Not together with cu_seqlens.
-  std::optional<MutableTensorView> weights;
+  std::optional<MutableTensorView> weights{};
 
-  std::string_view backend;  // force this backend by name; empty: the engine's choice (see Engine)
-  std::string_view isa;      // force this instruction set by name, for example "avx2"; empty: the best
+  std::string_view backend{};  // force this backend by name; empty: the engine's choice (see Engine)
+  std::string_view isa{};      // force this instruction set by name, for example "avx2"; empty: the best
   bool reproducible = false;  // let nothing but the machine's instruction set decide backend and variant
 };
 
