@@ -1,0 +1,61 @@
+// How far a result in single precision may lie from the oracle: derived, not tuned, and used row by row.
+//
+// With u = 2⁻²⁴ the rounding of one f32 operation (ε = 2u), a row's output is Σ pⱼ vⱼ / Σ pⱼ with pⱼ = exp(sⱼ − m).
+// What moves it are relative errors of the pⱼ, that is, absolute errors of the exponents sⱼ − m, and the roundings of
+// two sums. If every pⱼ is off by a factor 1 + eⱼ, |eⱼ| ≤ e, then the output is off by at most 2e · Σ wⱼ|vⱼ|: by
+// nothing if all eⱼ are equal, by twice e if the errors conspire. What e is made of:
+//
+// 1. The dot product: D products and additions, each rounding a partial sum. Scores are scaled so that |q|, |k| ≈ √D,
+//    then |scale| · Σ|q_d k_d| ≤ √D; roundings are independent, so D of them add up like √D of them: √D · √D · u = D·u.
+//    Where scores are larger than that, the error of a sum that is rounded at random grows with the sum: the term A.
+// 2. Everything that is rounded at the size of the score itself (scale · log₂e, softcap, bias, subtracting the
+//    maximum): a few u times A, where A is the largest |scale|·Σ|q_d k_d| + |bias| + softcap of a key that matters
+//    (within 30 of the maximum: the rest weighs less than 10⁻¹³) plus |maximum|.
+// 3. exp2 (2 ulp), the two sums over the keys (random roundings of a growing sum: 0.2·√n·u, for 4096 keys 13u), the
+//    final division: `other_steps` in units of ε.
+//
+// Together e ≤ ε·(D + A + other_steps) with room to spare, and the factor 2 of the conspiracy is c₁.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+
+#include <attune/dtype.hpp>
+
+namespace attune::conformance {
+
+inline constexpr double c1 = 2;
+inline constexpr double epsilon = 0x1p-23;
+inline constexpr double other_steps = 8;
+/// Keys whose score lies further than this below the row's maximum do not count for A.
+inline constexpr double reach = 30;
+/// Results below the smallest normal f32 may be flushed to zero, key by key.
+inline constexpr double smallest_normal = 0x1p-126;
+
+inline double g(std::int64_t head_dim) { return static_cast<double>(head_dim) + other_steps; }
+
+/// c₁·ε·(g(D) + A): how far a weight may be off, relative to itself.
+inline double relative_tolerance(std::int64_t head_dim, double amplitude) {
+  return c1 * epsilon * (g(head_dim) + amplitude);
+}
+
+/// ε_P: where values are bf16, weights may be rounded to bf16 (8 bits) before the product with V.
+inline double weight_rounding(DType value) { return value == DType::bf16 ? 0x1p-8 : 0; }
+
+/// For one element of the output; half an ulp of the output's type comes on top (compare.cpp rounds the borders).
+/// `mass` is Σ wⱼ|vⱼ| of that element's column, `keys` the number of keys attended.
+inline double out_tolerance(double relative, double epsilon_p, double mass, std::int64_t keys) {
+  return (relative + epsilon_p) * mass + static_cast<double>(keys) * smallest_normal;
+}
+
+/// lse = m + log Σ pⱼ: relative errors of the pⱼ are absolute errors of the logarithm. The logarithm and the last sum
+/// are rounded at their own size.
+inline double lse_tolerance(double relative, double lse) { return relative + epsilon * std::abs(lse); }
+
+/// A weight is off by its own error and by that of the sum, each at most `relative`. Scores out of reach are not
+/// covered by A, but then the weight itself is next to nothing (e⁻³⁰ < 2⁻⁴³; allowed: 2⁻⁴⁰).
+inline double weight_tolerance(double relative, double weight) {
+  return 2 * relative * weight + (weight < 0x1p-43 ? 0x1p-40 : 0) + smallest_normal;
+}
+
+}  // namespace attune::conformance
