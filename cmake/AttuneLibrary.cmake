@@ -16,6 +16,9 @@ set_target_properties(attune PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION 0)
 # Hidden visibility does not reach the templates of the standard library that are instantiated in ours.
 if(CMAKE_SYSTEM_NAME STREQUAL "Linux" AND BUILD_SHARED_LIBS)
   target_link_options(attune PRIVATE LINKER:--version-script=${PROJECT_SOURCE_DIR}/cmake/attune.map)
+  if(NOT ATTUNE_SANITIZE)  # a sanitizer's own symbols come with the program
+    target_link_options(attune PRIVATE LINKER:--no-undefined)
+  endif()
   set_target_properties(attune PROPERTIES LINK_DEPENDS ${PROJECT_SOURCE_DIR}/cmake/attune.map)
 endif()
 
