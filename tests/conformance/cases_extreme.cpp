@@ -213,7 +213,8 @@ std::vector<Case> extreme_cases() {
   add("future_would_dominate", future_would_dominate);
   add("lowest_finite_mask", lowest_finite_mask);
   add("infinite_mask", infinite_mask);
-  for (const auto& [what, number] : {std::pair{"nan", nan}, {"inf", infinity}, {"minus_inf", -infinity}}) {
+  for (const auto& [what, value] : {std::pair{"nan", nan}, {"inf", infinity}, {"minus_inf", -infinity}}) {
+    const auto number = value;  // clang 14 cannot capture a structured binding
     for (const std::int64_t j : {0, 31, 64, 69}) {
       add(std::string(what) + "/key" + std::to_string(j), [=](Session& s) { poisoned_key(s, number, j, false); });
       add(std::string(what) + "/value" + std::to_string(j), [=](Session& s) { poisoned_key(s, number, j, true); });
