@@ -56,6 +56,6 @@ std::string text(const Shape& shape);
 
 /// Text of a file or a command line in quotes, fit for one line of an error message: control characters
 /// escaped, long text cut.
-std::string quoted(std::string_view text);
+std::string in_quotes(std::string_view text);
 
 }  // namespace attune::io
