@@ -17,9 +17,9 @@ struct Request {
   const Problem& problem;
   const Extents& extents;
   int threads = 1;
-  std::string_view backend;    // forced by name; empty: not forced
+  std::string_view backend{};  // forced by name; empty: not forced
   const char* forced_by = "";  // the rule to name for it
-  std::optional<Isa> isa;      // forced
+  std::optional<Isa> isa{};    // forced
   bool reproducible = false;
 };
 

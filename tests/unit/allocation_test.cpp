@@ -1,0 +1,115 @@
+// What a warm call allocates: nothing. Every operator new of this program is counted.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <memory>
+#include <new>
+#include <string>
+#include <vector>
+
+#include "tests/unit/small_call.hpp"
+
+namespace {
+
+std::atomic<long> allocations{0};
+
+void* counted(std::size_t bytes, std::size_t alignment) {
+  ++allocations;
+  const std::size_t rounded = (bytes + alignment - 1) / alignment * alignment;
+  if (void* memory = std::aligned_alloc(alignment, rounded == 0 ? alignment : rounded)) return memory;
+  throw std::bad_alloc();
+}
+
+}  // namespace
+
+// The other forms (array, nothrow) are defined by the standard library in terms of these.
+void* operator new(std::size_t bytes) { return counted(bytes, alignof(std::max_align_t)); }
+void* operator new(std::size_t bytes, std::align_val_t alignment) {
+  return counted(bytes, static_cast<std::size_t>(alignment));
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+
+namespace attune {
+namespace {
+
+using test::SmallCall;
+
+template <typename F>
+long allocations_of(F f) {
+  const long before = allocations;
+  f();
+  return allocations - before;
+}
+
+TEST(Allocation, IsCounted) {
+  EXPECT_GE(allocations_of([] { std::make_unique<std::vector<int>>(100); }), 2);
+  EXPECT_GE(allocations_of([] { default_engine().select(Problem{}, Extents{}, 1); }), 1);
+}
+
+void use_every_option(SmallCall& call) {
+  call.options.causal = true;
+  call.options.window_left = 3;
+  call.options.softcap = 20;
+  call.options.attn_mask = call.mask_view();
+  call.options.alibi_slopes = call.slopes_view();
+  call.options.sinks = call.sinks_view();
+  call.options.key_lengths = call.lengths_view();
+  call.options.align = Align::per_batch(call.offsets_view());
+  call.options.lse = call.lse_view();
+  call.options.weights = call.weights_view();
+}
+
+TEST(Allocation, DescribeBindAndRunNeedNone) {
+  SmallCall call;
+  use_every_option(call);
+  const auto [problem, extents] = describe(call.tensors, call.options);
+  const auto plan = default_engine().plan(problem, extents, 1, {.backend = "naive", .isa = {}, .reproducible = false});
+  const Call first = plan->bind(call.tensors, call.options);
+  InlineExecutor executor;
+  alignas(workspace_alignment) std::byte workspace[4096];
+  ASSERT_LE(first.workspace_bytes(1), sizeof workspace);
+  EXPECT_EQ(allocations_of([&] { describe(call.tensors, call.options); }), 0);
+  EXPECT_EQ(allocations_of([&] { plan->bind(call.tensors, call.options); }), 0);
+  EXPECT_EQ(allocations_of([&] { EXPECT_EQ(first.run(workspace, executor), Status::ok); }), 0);
+}
+
+/// Each built-in by name, and the engine's own choice.
+class WarmCall : public testing::TestWithParam<std::string> {};
+
+TEST_P(WarmCall, AllocatesNothing) {
+  SmallCall call;
+  call.options.causal = true;
+  call.options.lse = call.lse_view();
+  call.options.backend = GetParam();
+  default_engine().attention(call.tensors, call.options);  // plans, makes the executor and a workspace
+  EXPECT_EQ(allocations_of([&] { default_engine().attention(call.tensors, call.options); }), 0);
+}
+
+TEST_P(WarmCall, AllocatesNothingWhenForcedAndReproducible) {
+  SmallCall call;
+  call.options.backend = GetParam();
+  call.options.isa = name(default_engine().machine().isa);
+  call.options.reproducible = true;
+  default_engine().attention(call.tensors, call.options);
+  EXPECT_EQ(allocations_of([&] { default_engine().attention(call.tensors, call.options); }), 0);
+}
+
+TEST_P(WarmCall, AllocatesNothingWhileADecodeGrowsWithinItsWorkspace) {
+  SmallCall call;
+  call.options.backend = GetParam();
+  default_engine().attention(call.tensors, call.options);
+  for (std::int64_t keys = 1; keys < SmallCall::keys; ++keys) {
+    call.tensors.key.shape[2] = call.tensors.value.shape[2] = keys;
+    EXPECT_EQ(allocations_of([&] { default_engine().attention(call.tensors, call.options); }), 0) << keys << " keys";
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Backends, WarmCall, testing::Values("", "naive", "simd", "tiled"),
+                         [](const auto& test) { return test.param.empty() ? std::string("choice") : test.param; });
+
+}  // namespace
+}  // namespace attune

@@ -1,0 +1,307 @@
+// describe(): what it says of sound calls, and one row for everything that it refuses.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "tests/unit/small_call.hpp"
+
+namespace attune {
+namespace {
+
+using test::refusal;
+using test::SmallCall;
+
+TEST(Describe, TellsProblemAndExtents) {
+  SmallCall call;
+  call.options.causal = true;
+  call.options.window_left = 7;
+  call.options.softcap = 30;
+  call.options.attn_mask = call.mask_view();
+  call.options.lse = call.lse_view();
+  const auto [problem, extents] = describe(call.tensors, call.options);
+  EXPECT_EQ(problem.heads, 4);
+  EXPECT_EQ(problem.kv_heads, 2);
+  EXPECT_EQ(problem.head_dim, 8);
+  EXPECT_EQ(problem.value_dim, 6);
+  EXPECT_EQ(problem.mask, MaskKind::f32);
+  EXPECT_EQ(problem.window_left, 7);
+  EXPECT_TRUE(problem.causal && problem.softcap && problem.lse);
+  EXPECT_FALSE(problem.weights || problem.alibi || problem.sinks || problem.key_lengths || problem.cu_seqlens);
+  EXPECT_EQ(extents, Extents::padded(2, 3, 5));
+}
+
+TEST(Describe, PackedExtentsAreThoseOfTheLongestMember) {
+  SmallCall call;
+  call.make_packed();
+  const auto [problem, extents] = describe(call.tensors, call.options);
+  EXPECT_TRUE(problem.cu_seqlens);
+  EXPECT_EQ(problem.heads, 4);
+  EXPECT_EQ(extents.batch, 2);
+  EXPECT_EQ(extents.queries, 4);
+  EXPECT_EQ(extents.keys, 7);
+  EXPECT_EQ(extents.total_queries, 6);
+  EXPECT_EQ(extents.total_keys, 10);
+}
+
+TEST(Describe, TakesEmptyTensors) {
+  for (const auto& [batch, queries, keys, value_dim] :
+       std::vector<std::array<std::int64_t, 4>>{{0, 3, 5, 6}, {2, 0, 5, 6}, {2, 3, 0, 6}, {2, 3, 5, 0}}) {
+    SmallCall call;
+    call.tensors.query.shape = {batch, 4, queries, 8};
+    call.tensors.key.shape = {batch, 2, keys, 8};
+    call.tensors.value.shape = {batch, 2, keys, value_dim};
+    call.tensors.out.shape = {batch, 4, queries, value_dim};
+    EXPECT_NO_THROW(describe(call.tensors, call.options));
+  }
+}
+
+TEST(Describe, TakesEveryMixOfDtypes) {
+  for (const DType query : {DType::f32, DType::f16, DType::bf16}) {
+    for (const DType key : {DType::f32, DType::f16, DType::bf16}) {
+      for (const DType out : {DType::f32, query}) {
+        SmallCall call;
+        call.tensors.query.dtype = query;
+        call.tensors.key.dtype = key;
+        call.tensors.value.dtype = key;
+        call.tensors.out.dtype = out;
+        EXPECT_NO_THROW(describe(call.tensors, call.options)) << name(query) << " " << name(key) << " " << name(out);
+      }
+    }
+  }
+  SmallCall f64;
+  f64.tensors.query.dtype = f64.tensors.key.dtype = f64.tensors.value.dtype = DType::f64;
+  EXPECT_NO_THROW(describe(f64.tensors, f64.options));
+  f64.tensors.out.dtype = DType::f64;
+  EXPECT_NO_THROW(describe(f64.tensors, f64.options));
+}
+
+TEST(Describe, TakesMasksOfEveryBroadcastableShape) {
+  for (const auto& shape : std::vector<TensorLayout>{contiguous({5}), contiguous({1}), contiguous({3, 5}),
+                                                     contiguous({3, 1}), contiguous({4, 3, 5}), contiguous({1, 1, 5}),
+                                                     contiguous({2, 1, 1, 5}), contiguous({2, 4, 3, 5})}) {
+    SmallCall call;
+    call.options.attn_mask = view(std::as_const(call.mask).data(), shape);
+    EXPECT_NO_THROW(describe(call.tensors, call.options));
+  }
+}
+
+struct Wrong {
+  const char* what;
+  std::function<void(SmallCall&)> spoil;
+  std::vector<const char*> words;  // all in the message; the first is the argument's name
+};
+
+void PrintTo(const Wrong& wrong, std::ostream* stream) { *stream << wrong.what; }
+
+class Refused : public testing::TestWithParam<Wrong> {};
+
+/// Through the front door, so that "nothing is written" is tested with it.
+TEST_P(Refused, NamingTheArgumentAndWritingNothing) {
+  SmallCall call;
+  GetParam().spoil(call);
+  const std::string message = refusal([&] { describe(call.tensors, call.options); });
+  for (const char* word : GetParam().words) EXPECT_NE(message.find(word), std::string::npos) << message;
+  EXPECT_EQ(message.rfind(GetParam().words.front(), 0), 0u) << message << " must begin with the argument";
+  refusal([&] { default_engine().attention(call.tensors, call.options); });
+  EXPECT_TRUE(call.outputs_untouched());
+}
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
+constexpr std::int64_t huge = std::numeric_limits<std::int64_t>::max() / 2;
+
+const Wrong tensors[] = {
+    {"query of rank 3", [](SmallCall& c) { c.tensors.query.rank = 3; }, {"query:", "rank is 3", "must be 4"}},
+    {"key of rank 0", [](SmallCall& c) { c.tensors.key.rank = 0; }, {"key:", "rank is 0"}},
+    {"value of rank 5", [](SmallCall& c) { c.tensors.value.rank = 5; }, {"value:", "rank is 5"}},
+    {"out of negative rank", [](SmallCall& c) { c.tensors.out.rank = -1; }, {"out:", "rank is -1"}},
+    {"a negative size", [](SmallCall& c) { c.tensors.key.shape[2] = -5; }, {"key:", "negative", "-5"}},
+    {"too many elements", [](SmallCall& c) { c.tensors.query.shape[2] = huge; }, {"query:", "too many elements"}},
+    {"an integer query", [](SmallCall& c) { c.tensors.query.dtype = DType::i32; }, {"query:", "i32", "must be f32"}},
+    {"a boolean value", [](SmallCall& c) { c.tensors.value.dtype = DType::boolean; }, {"value:", "bool"}},
+    {"f64 key alone", [](SmallCall& c) { c.tensors.key.dtype = DType::f64; }, {"key:", "f64", "query's is f32"}},
+    {"f64 query alone", [](SmallCall& c) { c.tensors.query.dtype = DType::f64; }, {"key:", "f32", "f64"}},
+    {"f16 out of f32 query", [](SmallCall& c) { c.tensors.out.dtype = DType::f16; }, {"out:", "f16", "must be f32"}},
+    {"integer out", [](SmallCall& c) { c.tensors.out.dtype = DType::i64; }, {"out:", "i64"}},
+    {"key of another batch", [](SmallCall& c) { c.tensors.key.shape[0] = 1; }, {"key:", "batch is 1", "query's is 2"}},
+    {"key of another head_dim", [](SmallCall& c) { c.tensors.key.shape[3] = 7; }, {"key:", "head_dim is 7", "is 8"}},
+    {"head_dim 0",
+     [](SmallCall& c) { c.tensors.query.shape[3] = c.tensors.key.shape[3] = 0; },
+     {"query:", "head_dim is 0", "at least 1"}},
+    {"heads that do not divide",
+     [](SmallCall& c) { c.tensors.key.shape[1] = c.tensors.value.shape[1] = 3; },
+     {"key:", "heads is 3", "query's is 4", "multiple"}},
+    {"no key heads",
+     [](SmallCall& c) { c.tensors.key.shape[1] = c.tensors.value.shape[1] = 0; },
+     {"key:", "heads is 0", "query's is 4"}},
+    {"value of another batch", [](SmallCall& c) { c.tensors.value.shape[0] = 3; }, {"value:", "batch is 3"}},
+    {"value of other heads", [](SmallCall& c) { c.tensors.value.shape[1] = 1; }, {"value:", "heads is 1"}},
+    {"value of another length",
+     [](SmallCall& c) { c.tensors.value.shape[2] = 4; },
+     {"value:", "length is 4", "key's is 5"}},
+    {"out of another batch", [](SmallCall& c) { c.tensors.out.shape[0] = 1; }, {"out:", "batch is 1"}},
+    {"out of other heads", [](SmallCall& c) { c.tensors.out.shape[1] = 2; }, {"out:", "heads is 2"}},
+    {"out of another length", [](SmallCall& c) { c.tensors.out.shape[2] = 5; }, {"out:", "length is 5"}},
+    {"out of another value_dim",
+     [](SmallCall& c) { c.tensors.out.shape[3] = 8; },
+     {"out:", "value_dim is 8", "value's is 6"}},
+};
+
+const Wrong numbers[] = {
+    {"NaN scale", [](SmallCall& c) { c.options.scale = not_a_number; }, {"scale:", "nan", "finite"}},
+    {"infinite scale", [](SmallCall& c) { c.options.scale = -infinity; }, {"scale:", "inf", "finite"}},
+    {"negative softcap", [](SmallCall& c) { c.options.softcap = -1; }, {"softcap:", "-1"}},
+    {"NaN softcap", [](SmallCall& c) { c.options.softcap = not_a_number; }, {"softcap:", "nan"}},
+    {"infinite softcap", [](SmallCall& c) { c.options.softcap = infinity; }, {"softcap:", "inf"}},
+    {"window_left -2", [](SmallCall& c) { c.options.window_left = -2; }, {"window_left:", "-2", "-1"}},
+    {"window_right -7", [](SmallCall& c) { c.options.window_right = -7; }, {"window_right:", "-7"}},
+};
+
+/// Sets an option to its sound tensor, changed.
+template <typename Change>
+auto with_mask(Change change) {
+  return [change](SmallCall& c) { c.options.attn_mask = c.mask_view(), change(*c.options.attn_mask); };
+}
+template <typename Change>
+auto with_lengths(Change change) {
+  return [change](SmallCall& c) { c.options.key_lengths = c.lengths_view(), change(c, *c.options.key_lengths); };
+}
+
+const Wrong option_tensors[] = {
+    {"mask of rank 0", with_mask([](TensorView& m) { m.rank = 0; }), {"attn_mask:", "rank is 0", "1 to 4"}},
+    {"mask of u8", with_mask([](TensorView& m) { m.dtype = DType::u8; }), {"attn_mask:", "u8", "bool"}},
+    {"mask of f64", with_mask([](TensorView& m) { m.dtype = DType::f64; }), {"attn_mask:", "f64", "f32"}},
+    {"mask too long", with_mask([](TensorView& m) { m.shape[3] = 6; }), {"attn_mask:", "[2, 4, 3, 6]", "[2, 4, 3, 5]"}},
+    {"mask of kv heads", with_mask([](TensorView& m) { m.shape[1] = 2; }), {"attn_mask:", "[2, 2, 3, 5]"}},
+    {"mask of negative size", with_mask([](TensorView& m) { m.shape[0] = -1; }), {"attn_mask:", "negative"}},
+    {"slopes of f16",
+     [](SmallCall& c) { c.options.alibi_slopes = c.slopes_view(), c.options.alibi_slopes->dtype = DType::f16; },
+     {"alibi_slopes:", "f16", "f32"}},
+    {"slopes of other heads",
+     [](SmallCall& c) { c.options.alibi_slopes = view(std::as_const(c.slopes).data(), contiguous({2})); },
+     {"alibi_slopes:", "[2]", "[4]", "heads"}},
+    {"slopes transposed",
+     [](SmallCall& c) { c.options.alibi_slopes = view(std::as_const(c.slopes).data(), contiguous({4, 2})); },
+     {"alibi_slopes:", "[4, 2]", "[2, 4]"}},
+    {"slopes of rank 3",
+     [](SmallCall& c) { c.options.alibi_slopes = view(std::as_const(c.slopes).data(), contiguous({1, 2, 4})); },
+     {"alibi_slopes:", "rank is 3"}},
+    {"sinks of other heads",
+     [](SmallCall& c) { c.options.sinks = c.sinks_view(), c.options.sinks->shape[0] = 3; },
+     {"sinks:", "[3]", "[4]"}},
+    {"sinks of f64",
+     [](SmallCall& c) { c.options.sinks = c.sinks_view(), c.options.sinks->dtype = DType::f64; },
+     {"sinks:", "f64", "f32"}},
+    {"sinks of rank 2",
+     [](SmallCall& c) { c.options.sinks = view(std::as_const(c.sinks).data(), contiguous({1, 4})); },
+     {"sinks:", "rank is 2"}},
+    {"too many lengths",
+     with_lengths([](SmallCall&, TensorView& l) { l.shape[0] = 3; }),
+     {"key_lengths:", "[3]", "[2]"}},
+    {"float lengths",
+     with_lengths([](SmallCall&, TensorView& l) { l.dtype = DType::f32; }),
+     {"key_lengths:", "f32", "i64"}},
+    {"null lengths", with_lengths([](SmallCall&, TensorView& l) { l.data = nullptr; }), {"key_lengths:", "null"}},
+    {"misaligned lengths",
+     with_lengths([](SmallCall&, TensorView& l) { l.data = l.as<char>() + 4; }),
+     {"key_lengths:", "aligned", "8 bytes"}},
+    {"a length above Sk",
+     with_lengths([](SmallCall& c, TensorView&) { c.lengths[1] = 6; }),
+     {"key_lengths:", "element 1 is 6", "5"}},
+    {"a negative length",
+     with_lengths([](SmallCall& c, TensorView&) { c.lengths[0] = -1; }),
+     {"key_lengths:", "element 0 is -1"}},
+    {"offsets of another batch",
+     [](SmallCall& c) { c.options.align = Align::per_batch(c.offsets_view()), c.options.align.offsets.shape[0] = 1; },
+     {"align.offsets:", "[1]", "[2]"}},
+    {"offsets without a tensor",
+     [](SmallCall& c) { c.options.align.kind = Align::Kind::offsets; },
+     {"align.offsets:", "rank"}},
+    {"an unknown alignment",
+     [](SmallCall& c) { c.options.align.kind = static_cast<Align::Kind>(9); },
+     {"align:", "unknown"}},
+    {"lse of rank 4",
+     [](SmallCall& c) { c.options.lse = view(c.lse.data(), contiguous({2, 4, 3, 1})); },
+     {"lse:", "rank is 4"}},
+    {"lse of another length",
+     [](SmallCall& c) { c.options.lse = c.lse_view(), c.options.lse->shape[2] = 5; },
+     {"lse:", "[2, 4, 5]", "[2, 4, 3]"}},
+    {"lse of f64",
+     [](SmallCall& c) { c.options.lse = c.lse_view(), c.options.lse->dtype = DType::f64; },
+     {"lse:", "f64", "f32"}},
+    {"weights of another shape",
+     [](SmallCall& c) { c.options.weights = c.weights_view(), c.options.weights->shape[3] = 4; },
+     {"weights:", "[2, 4, 3, 4]", "[2, 4, 3, 5]"}},
+    {"weights of bf16",
+     [](SmallCall& c) { c.options.weights = c.weights_view(), c.options.weights->dtype = DType::bf16; },
+     {"weights:", "bf16"}},
+};
+
+template <typename Change>
+auto packed_with(Change change) {
+  return [change](SmallCall& c) { c.make_packed(), change(c); };
+}
+
+const Wrong packed_calls[] = {
+    {"only cu_seqlens_q",
+     packed_with([](SmallCall& c) { c.options.cu_seqlens_k.reset(); }),
+     {"cu_seqlens_k:", "cu_seqlens_q"}},
+    {"only cu_seqlens_k",
+     packed_with([](SmallCall& c) { c.options.cu_seqlens_q.reset(); }),
+     {"cu_seqlens_q:", "cu_seqlens_k"}},
+    {"with attn_mask",
+     packed_with([](SmallCall& c) { c.options.attn_mask = c.mask_view(); }),
+     {"attn_mask:", "cu_seqlens"}},
+    {"with weights",
+     packed_with([](SmallCall& c) { c.options.weights = c.weights_view(); }),
+     {"weights:", "cu_seqlens"}},
+    {"with key_lengths",
+     packed_with([](SmallCall& c) { c.options.key_lengths = c.lengths_view(); }),
+     {"key_lengths:", "cu_seqlens"}},
+    {"query of rank 4",
+     packed_with([](SmallCall& c) { c.tensors.query.rank = 4; }),
+     {"query:", "rank is 4", "must be 3"}},
+    {"no boundaries",
+     packed_with([](SmallCall& c) { c.options.cu_seqlens_q->shape[0] = 0; }),
+     {"cu_seqlens_q:", "no elements"}},
+    {"different members",
+     packed_with([](SmallCall& c) { c.options.cu_seqlens_k->shape[0] = 2; }),
+     {"cu_seqlens_k:", "[2]", "[3]"}},
+    {"float boundaries",
+     packed_with([](SmallCall& c) { c.options.cu_seqlens_k->dtype = DType::f32; }),
+     {"cu_seqlens_k:", "f32"}},
+    {"null boundaries",
+     packed_with([](SmallCall& c) { c.options.cu_seqlens_q->data = nullptr; }),
+     {"cu_seqlens_q:", "null"}},
+    {"starting at 1", packed_with([](SmallCall& c) { c.cu_seqlens_q[0] = 1; }), {"cu_seqlens_q:", "starts at 1"}},
+    {"falling", packed_with([](SmallCall& c) { c.cu_seqlens_k[1] = 11; }), {"cu_seqlens_k:", "falls from 11 to 10"}},
+    {"ending early", packed_with([](SmallCall& c) { c.cu_seqlens_q[2] = 5; }), {"cu_seqlens_q:", "ends at 5", "6"}},
+    {"ending late", packed_with([](SmallCall& c) { c.cu_seqlens_k[2] = 12; }), {"cu_seqlens_k:", "ends at 12", "10"}},
+    {"out of other tokens",
+     packed_with([](SmallCall& c) { c.tensors.out.shape[0] = 5; }),
+     {"out:", "total_tokens is 5"}},
+    {"padded lse", packed_with([](SmallCall& c) { c.options.lse = c.lse_view(); }), {"lse:", "rank is 3"}},
+    {"lse of other tokens",
+     packed_with([](SmallCall& c) { c.options.lse = view(c.lse.data(), contiguous({4, 5})); }),
+     {"lse:", "[4, 5]", "[4, 6]"}},
+};
+
+std::string case_name(const testing::TestParamInfo<Wrong>& info) {
+  std::string text = info.param.what;
+  for (char& c : text) {
+    if (std::isalnum(static_cast<unsigned char>(c)) == 0) c = '_';
+  }
+  return text;
+}
+
+INSTANTIATE_TEST_SUITE_P(Tensors, Refused, testing::ValuesIn(tensors), case_name);
+INSTANTIATE_TEST_SUITE_P(Numbers, Refused, testing::ValuesIn(numbers), case_name);
+INSTANTIATE_TEST_SUITE_P(OptionTensors, Refused, testing::ValuesIn(option_tensors), case_name);
+INSTANTIATE_TEST_SUITE_P(Packed, Refused, testing::ValuesIn(packed_calls), case_name);
+
+}  // namespace
+}  // namespace attune
