@@ -22,28 +22,42 @@ void write(T value, std::byte* to) {
 
 double load_element(DType dtype, const std::byte* from) {
   switch (dtype) {
-    case DType::f32: return static_cast<double>(read<float>(from));
-    case DType::f64: return read<double>(from);
-    case DType::f16: return static_cast<double>(to_float(read<float16>(from)));
-    case DType::bf16: return static_cast<double>(to_float(read<bfloat16>(from)));
+    case DType::f32:
+      return static_cast<double>(read<float>(from));
+    case DType::f64:
+      return read<double>(from);
+    case DType::f16:
+      return static_cast<double>(to_float(read<float16>(from)));
+    case DType::bf16:
+      return static_cast<double>(to_float(read<bfloat16>(from)));
     case DType::boolean:
-    case DType::u8: return static_cast<double>(read<std::uint8_t>(from));
-    case DType::i32: return static_cast<double>(read<std::int32_t>(from));
-    case DType::i64: return static_cast<double>(read<std::int64_t>(from));
+    case DType::u8:
+      return static_cast<double>(read<std::uint8_t>(from));
+    case DType::i32:
+      return static_cast<double>(read<std::int32_t>(from));
+    case DType::i64:
+      return static_cast<double>(read<std::int64_t>(from));
   }
   return 0;
 }
 
 void store_element(DType dtype, double value, std::byte* to) {
   switch (dtype) {
-    case DType::f32: return write(static_cast<float>(value), to);
-    case DType::f64: return write(value, to);
-    case DType::f16: return write(to_float16(value), to);
-    case DType::bf16: return write(to_bfloat16(value), to);
+    case DType::f32:
+      return write(static_cast<float>(value), to);
+    case DType::f64:
+      return write(value, to);
+    case DType::f16:
+      return write(to_float16(value), to);
+    case DType::bf16:
+      return write(to_bfloat16(value), to);
     case DType::boolean:
-    case DType::u8: return write(static_cast<std::uint8_t>(value), to);
-    case DType::i32: return write(static_cast<std::int32_t>(value), to);
-    case DType::i64: return write(static_cast<std::int64_t>(value), to);
+    case DType::u8:
+      return write(static_cast<std::uint8_t>(value), to);
+    case DType::i32:
+      return write(static_cast<std::int32_t>(value), to);
+    case DType::i64:
+      return write(static_cast<std::int64_t>(value), to);
   }
 }
 
@@ -53,7 +67,8 @@ double round_to(DType dtype, double value) {
   return load_element(dtype, bytes);
 }
 
-Array::Array(DType type, std::initializer_list<std::int64_t> sizes) : dtype(type), rank(static_cast<int>(sizes.size())) {
+Array::Array(DType type, std::initializer_list<std::int64_t> sizes)
+    : dtype(type), rank(static_cast<int>(sizes.size())) {
   std::int64_t count = 1;
   std::size_t axis = 0;
   for (const std::int64_t size : sizes) {

@@ -76,7 +76,8 @@ void packed_or_not(Session& session) {
     const auto unpack = [](const Array& packed) {  // [S, H, D] to [1, H, S, D]
       Array array(packed.dtype, {1, packed.extent(1), packed.extent(0), packed.extent(2)});
       const std::int64_t row = packed.extent(2), head = array.extent(2) * row;
-      for_each_element(packed.shape, 3, {row, head, 1}, [&](std::int64_t from, std::int64_t to) { array[to] = packed[from]; });
+      for_each_element(packed.shape, 3, {row, head, 1},
+                       [&](std::int64_t from, std::int64_t to) { array[to] = packed[from]; });
       return array;
     };
     one.query = unpack(one.query), one.key = unpack(one.key), one.value = unpack(one.value);
@@ -93,7 +94,7 @@ void any_strides(Session& session, const Spec& spec) {
   const Result expected = session.run(w);
   for (const Layout layout : {Layout::heads_inside, Layout::padded, Layout::spread, Layout::reversed}) {
     expect_same_bits(expected, session.run(w, Placement::all(layout)), std::string("layout ") + name(layout));
-    for (Layout Placement::*tensor : {&Placement::query, &Placement::key, &Placement::value, &Placement::out}) {
+    for (Layout Placement::* tensor : {&Placement::query, &Placement::key, &Placement::value, &Placement::out}) {
       Placement placement;
       placement.*tensor = layout;
       expect_same_bits(expected, session.run(w, placement), std::string("one tensor in layout ") + name(layout));
@@ -174,18 +175,21 @@ void diagonal_is_a_wall(Session& session, double number) {
 
 void add_for_all_specs(std::vector<Case>& cases, const char* law, Trait trait, void (*run)(Session&, const Spec&)) {
   for (const LawSpec& s : law_specs())
-    cases.push_back({std::string("law/") + law + "/" + s.name, Tier::quick, [=](Session& session) { run(session, s.spec); }, trait});
+    cases.push_back({std::string("law/") + law + "/" + s.name, Tier::quick,
+                     [=](Session& session) { run(session, s.spec); }, trait});
 }
 
 void add_masked(std::vector<Case>& cases, const char* what, double number) {
   const auto add = [&](const std::string& name, std::function<void(Session&)> run) {
-    cases.push_back({"law/masked/" + std::string(what) + "/" + name, Tier::quick, std::move(run), Trait::masked_is_harmless});
+    cases.push_back(
+        {"law/masked/" + std::string(what) + "/" + name, Tier::quick, std::move(run), Trait::masked_is_harmless});
   };
   for (const auto& [queries, keys] : {std::pair<std::int64_t, std::int64_t>{1, 40}, {19, 70}, {40, 130}}) {
     Spec spec = law_spec(queries, keys);
     spec.causal = true;
     spec.align = Align::Kind::top_left;
-    add("q" + std::to_string(queries) + "_k" + std::to_string(keys), [=](Session& s) { masked_is_harmless(s, spec, number); });
+    add("q" + std::to_string(queries) + "_k" + std::to_string(keys),
+        [=](Session& s) { masked_is_harmless(s, spec, number); });
   }
   add("bool_mask", [=](Session& s) { masked_keys_are_harmless(s, number); });
   add("diagonal", [=](Session& s) { diagonal_is_a_wall(s, number); });
@@ -199,11 +203,14 @@ std::vector<Case> bit_cases() {
   add_for_all_specs(cases, "again", Trait::same_bits_again, again);
   add_for_all_specs(cases, "strides", Trait::same_bits_any_strides, any_strides);
   for (const Layout layout : {Layout::one_batch, Layout::one_head})
-    cases.push_back({std::string("law/strides/") + name(layout), Tier::quick, [=](Session& s) { zero_strides(s, layout); }, Trait::same_bits_any_strides});
+    cases.push_back({std::string("law/strides/") + name(layout), Tier::quick,
+                     [=](Session& s) { zero_strides(s, layout); }, Trait::same_bits_any_strides});
   for (const LawSpec& s : batch_specs())
-    cases.push_back({"law/batch/" + s.name, Tier::quick, [=](Session& session) { any_batch(session, s.spec); }, Trait::same_bits_any_batch});
+    cases.push_back({"law/batch/" + s.name, Tier::quick, [=](Session& session) { any_batch(session, s.spec); },
+                     Trait::same_bits_any_batch});
   for (const std::int64_t queries : {1, 19, 70})
-    cases.push_back({"law/padding/q" + std::to_string(queries), Tier::quick, [=](Session& s) { any_padding(s, queries); }, Trait::same_bits_any_batch});
+    cases.push_back({"law/padding/q" + std::to_string(queries), Tier::quick,
+                     [=](Session& s) { any_padding(s, queries); }, Trait::same_bits_any_batch});
   cases.push_back({"law/batch/packed_or_not", Tier::quick, packed_or_not, Trait::same_bits_any_batch});
   add_masked(cases, "nan", std::numeric_limits<double>::quiet_NaN());
   add_masked(cases, "inf", std::numeric_limits<double>::infinity());

@@ -155,9 +155,9 @@ void zero_size(Session& session, void (*shrink)(Spec&)) {
 void empty_rows(Session& session) {
   session.expect_agrees(plain(70, 9, true));
   session.expect_agrees(plain(300, 1, true));
-  for (const std::int64_t offset : {std::int64_t{-3}, std::int64_t{-18}, std::int64_t{-19}, std::int64_t{-100000},
-                                    std::int64_t{100000}, std::numeric_limits<std::int64_t>::min(),
-                                    std::numeric_limits<std::int64_t>::max()}) {
+  for (const std::int64_t offset :
+       {std::int64_t{-3}, std::int64_t{-18}, std::int64_t{-19}, std::int64_t{-100000}, std::int64_t{100000},
+        std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::max()}) {
     Spec spec = plain(19, 40, true);
     spec.align = Align::Kind::offset;
     spec.offset = offset;
@@ -170,8 +170,15 @@ void empty_windows(Session& session) {
   struct Window {
     std::int64_t left, right, offset;
   };
-  for (const Window& window : {Window{0, 0, 0}, {0, 0, 35}, {3, -1, 60}, {-1, 0, -10}, {5, 2, -40}, {most, 0, 3},
-                               {most, most, 3}, {2, most, -most}, {most, 1, most}}) {
+  for (const Window& window : {Window{0, 0, 0},
+                               {0, 0, 35},
+                               {3, -1, 60},
+                               {-1, 0, -10},
+                               {5, 2, -40},
+                               {most, 0, 3},
+                               {most, most, 3},
+                               {2, most, -most},
+                               {most, 1, most}}) {
     Spec spec = plain(19, 40);
     spec.align = Align::Kind::offset;
     spec.window_left = window.left;
@@ -209,7 +216,8 @@ std::vector<Case> extreme_cases() {
   add("rising_scores", [](Session& s) { sorted_scores(s, 0.02), sorted_scores(s, 1.5); });
   add("falling_scores", [](Session& s) { sorted_scores(s, -0.02), sorted_scores(s, -1.5); });
   for (const double logit : {-1e4, -6e4, -2.45e5})
-    add("very_negative/" + std::to_string(static_cast<int>(logit)), [=](Session& s) { very_negative_logits(s, logit); });
+    add("very_negative/" + std::to_string(static_cast<int>(logit)),
+        [=](Session& s) { very_negative_logits(s, logit); });
   add("future_would_dominate", future_would_dominate);
   add("lowest_finite_mask", lowest_finite_mask);
   add("infinite_mask", infinite_mask);
@@ -227,9 +235,8 @@ std::vector<Case> extreme_cases() {
   add("zero/queries", [](Session& s) { zero_size(s, [](Spec& spec) { spec.queries = 0; }); });
   add("zero/keys", [](Session& s) { zero_size(s, [](Spec& spec) { spec.keys = 0; }); });
   add("zero/value_dim", [](Session& s) { zero_size(s, [](Spec& spec) { spec.value_dim = 0; }); });
-  add("zero/everything", [](Session& s) {
-    zero_size(s, [](Spec& spec) { spec.batch = spec.queries = spec.keys = spec.value_dim = 0; });
-  });
+  add("zero/everything",
+      [](Session& s) { zero_size(s, [](Spec& spec) { spec.batch = spec.queries = spec.keys = spec.value_dim = 0; }); });
   add("empty_rows", empty_rows);
   add("empty_windows", empty_windows);
   for (const double sink : {-1e4, 0.0, 1e4})

@@ -14,7 +14,7 @@ namespace attune::conformance {
 namespace {
 
 // One less, exact and one more than every tile that kernels use, and primes.
-constexpr std::int64_t edges[] = {1,  2,  3,  4,  5,  6,  7,  8,  9,   11,  13,  15,  16,  17,  23,  31,  32, 33,
+constexpr std::int64_t edges[] = {1,  2,  3,  4,  5,  6,  7,  8,  9,   11,  13,  15,  16,  17,  23,  31,  32,  33,
                                   47, 63, 64, 65, 67, 95, 96, 97, 113, 127, 128, 129, 191, 192, 193, 255, 256, 257};
 
 /// All key lengths against one number of queries; causal, alignment and heads change along the way, so that every
@@ -60,7 +60,8 @@ void add_head_dims(std::vector<Case>& cases) {
   };
   for (const std::int64_t d : {1, 3, 7, 8, 15, 16, 17, 31, 32, 40, 59, 64, 72, 80, 96, 111, 128, 192, 203, 256})
     add(Tier::quick, d, d);
-  for (const std::int64_t d : {2, 4, 5, 6, 9, 12, 24, 33, 36, 48, 65, 79, 97, 127, 129, 160, 224, 255, 264, 320, 512, 576})
+  for (const std::int64_t d :
+       {2, 4, 5, 6, 9, 12, 24, 33, 36, 48, 65, 79, 97, 127, 129, 160, 224, 255, 264, 320, 512, 576})
     add(Tier::full, d, d);
   for (const auto& [d, dv] : {std::pair{64, 128}, {128, 64}, {192, 128}, {40, 8}, {8, 41}, {1, 16}, {17, 1}})
     add(Tier::quick, d, dv);
@@ -130,8 +131,18 @@ void add_field_shapes(std::vector<Case>& cases) {
   };
   for (const auto& [q, k] : {std::pair{1, 239}, {239, 1}, {3, 799}, {113, 203}, {129, 65}, {65, 127}, {108, 256}})
     add(Tier::quick, q, k);
-  for (const auto& [q, k] : {std::pair{799, 3}, {127, 512}, {513, 127}, {256, 512}, {512, 256}, {203, 113}, {384, 256},
-                             {640, 128}, {400, 400}, {1023, 512}, {1, 4097}, {1025, 4}})
+  for (const auto& [q, k] : {std::pair{799, 3},
+                             {127, 512},
+                             {513, 127},
+                             {256, 512},
+                             {512, 256},
+                             {203, 113},
+                             {384, 256},
+                             {640, 128},
+                             {400, 400},
+                             {1023, 512},
+                             {1, 4097},
+                             {1025, 4}})
     add(Tier::full, q, k);
 }
 
@@ -142,10 +153,14 @@ struct Types {
 
 void add_dtypes(std::vector<Case>& cases) {
   using enum DType;
-  constexpr Types types[] = {{"f64", f64, f64, f64, f64},     {"f16", f16, f16, f16, f16},
-                             {"bf16", bf16, bf16, bf16, bf16}, {"f32_kv_f16", f32, f16, f16, f32},
-                             {"f32_kv_bf16", f32, bf16, bf16, f32}, {"f16_out_f32", f16, f16, f16, f32},
-                             {"bf16_out_f32", bf16, bf16, bf16, f32}, {"f32_k_f16_v_bf16", f32, f16, bf16, f32}};
+  constexpr Types types[] = {{"f64", f64, f64, f64, f64},
+                             {"f16", f16, f16, f16, f16},
+                             {"bf16", bf16, bf16, bf16, bf16},
+                             {"f32_kv_f16", f32, f16, f16, f32},
+                             {"f32_kv_bf16", f32, bf16, bf16, f32},
+                             {"f16_out_f32", f16, f16, f16, f32},
+                             {"bf16_out_f32", bf16, bf16, bf16, f32},
+                             {"f32_k_f16_v_bf16", f32, f16, bf16, f32}};
   constexpr std::pair<std::int64_t, std::int64_t> sizes[] = {{1, 131}, {5, 33}, {66, 97}};
   for (const Types& t : types) {
     cases.push_back({std::string("grid/dtype/") + t.name, Tier::quick, [=](Session& session) {
@@ -188,8 +203,8 @@ void check_layout(Session& session, Layout layout) {
 }
 
 void add_layouts(std::vector<Case>& cases) {
-  for (const Layout layout : {Layout::heads_inside, Layout::padded, Layout::spread, Layout::reversed,
-                              Layout::one_batch, Layout::one_head})
+  for (const Layout layout :
+       {Layout::heads_inside, Layout::padded, Layout::spread, Layout::reversed, Layout::one_batch, Layout::one_head})
     cases.push_back({std::string("grid/layout/") + name(layout), Tier::quick,
                      [=](Session& session) { check_layout(session, layout); }});
   cases.push_back({"grid/layout/packed_qkv", Tier::quick, [](Session& session) {

@@ -23,7 +23,8 @@ void permutation(Session& session, const Spec& spec) {
   std::vector<std::int64_t> order(static_cast<std::size_t>(spec.keys));
   std::iota(order.begin(), order.end(), std::int64_t{0});
   for (std::size_t i = order.size(); i > 1; --i)
-    std::swap(order[i - 1], order[static_cast<std::size_t>(session.random().integer(0, static_cast<std::int64_t>(i) - 1))]);
+    std::swap(order[i - 1],
+              order[static_cast<std::size_t>(session.random().integer(0, static_cast<std::int64_t>(i) - 1))]);
   Workload permuted = w;
   permuted.key = gather(w.key, 2, order);
   permuted.value = gather(w.value, 2, order);
@@ -93,7 +94,9 @@ void split_and_merge(Session& session, Spec spec, std::int64_t split) {
     if (begin > 0) part.spec.sinks = false, part.sinks = {};
     return part;
   };
-  const auto as_floats = [](const Array& array) { return std::vector<float>(array.values.begin(), array.values.end()); };
+  const auto as_floats = [](const Array& array) {
+    return std::vector<float>(array.values.begin(), array.values.end());
+  };
   const Result a = session.run(half(0, split)), b = session.run(half(split, spec.keys));
   const std::vector<float> out_b = as_floats(b.out), lse_b = as_floats(b.lse);
   std::vector<float> out = as_floats(a.out), lse = as_floats(a.lse);
@@ -135,7 +138,8 @@ void weights_are_the_result(Session& session, Spec spec) {
   Result product = result;
   const Reference reference = evaluate(w);
   for (std::int64_t row = 0; row < result.lse.size(); ++row) {
-    const std::int64_t b = row / (spec.heads * spec.queries), h = row / spec.queries % spec.heads, i = row % spec.queries;
+    const std::int64_t b = row / (spec.heads * spec.queries), h = row / spec.queries % spec.heads,
+                       i = row % spec.queries;
     double sum = 0;
     for (std::int64_t d = 0; d < spec.value_dim; ++d) product.out[w.out_at(b, h, i) + d] = 0;
     for (std::int64_t j = 0; j < spec.keys; ++j) {
@@ -175,11 +179,13 @@ void add_laws_of_one(std::vector<Case>& cases) {
     const std::string what = causal ? "causal" : "plain";
     add("wide_window/" + what, [=](Session& s) { wide_window(s, causal); });
     for (const std::int64_t queries : {1, 19, 70})
-      add("expanded_heads/" + what + "_q" + std::to_string(queries), [=](Session& s) { expanded_heads(s, queries, causal); });
+      add("expanded_heads/" + what + "_q" + std::to_string(queries),
+          [=](Session& s) { expanded_heads(s, queries, causal); });
   }
   add("shifted_logits", shifted_logits);
   for (const auto& [q, k] : {std::pair{1, 30}, {19, 70}, {70, 33}})
-    add("causal_is_a_mask/q" + std::to_string(q) + "_k" + std::to_string(k), [=, q = q, k = k](Session& s) { causal_is_a_mask(s, q, k); });
+    add("causal_is_a_mask/q" + std::to_string(q) + "_k" + std::to_string(k),
+        [=, q = q, k = k](Session& s) { causal_is_a_mask(s, q, k); });
 }
 
 /// Laws that are tried with several options.

@@ -79,12 +79,13 @@ void padding(Session& session, Layout layout, MaskKind mask) {
 
 /// Memory that two workers share within one loop is a race, even if no test run ever loses it.
 void workers_apart(Session& session) {
-  for (const auto& [queries, keys] : {std::pair<std::int64_t, std::int64_t>{1, 700}, {3, 130}, {70, 90}, {129, 40}}) {
+  // Large enough that no backend keeps them on the caller's thread.
+  for (const auto& [queries, keys] : {std::pair<std::int64_t, std::int64_t>{1, 3000}, {3, 700}, {70, 90}, {129, 80}}) {
     Spec spec;
     spec.batch = 2;
     spec.set_heads(4, 2);
     spec.set_sizes(queries, keys);
-    spec.set_dims(24);
+    spec.set_dims(32);
     spec.causal = true;
     session.run_watched(session.draw(session.with_lse(spec)), 3);
   }
@@ -94,15 +95,17 @@ void workers_apart(Session& session) {
 
 std::vector<Case> memory_cases() {
   std::vector<Case> cases;
-  for (const Layout layout : {Layout::contiguous, Layout::heads_inside, Layout::padded, Layout::spread, Layout::reversed}) {
+  for (const Layout layout :
+       {Layout::contiguous, Layout::heads_inside, Layout::padded, Layout::spread, Layout::reversed}) {
     const std::string what = name(layout);
-    cases.push_back({"memory/ends_at_border/" + what, Tier::quick,
-                     [=](Session& s) { at_the_border(s, test::Edge::end, layout); }});
+    cases.push_back(
+        {"memory/ends_at_border/" + what, Tier::quick, [=](Session& s) { at_the_border(s, test::Edge::end, layout); }});
     cases.push_back({"memory/begins_at_border/" + what, Tier::quick,
                      [=](Session& s) { at_the_border(s, test::Edge::begin, layout); }});
   }
   for (const Layout layout : {Layout::contiguous, Layout::heads_inside})
-    for (const auto& [what, mask] : {std::pair{"no_mask", MaskKind::none}, {"bool_mask", MaskKind::boolean}, {"f32_mask", MaskKind::f32}})
+    for (const auto& [what, mask] :
+         {std::pair{"no_mask", MaskKind::none}, {"bool_mask", MaskKind::boolean}, {"f32_mask", MaskKind::f32}})
       cases.push_back({std::string("memory/padding/") + name(layout) + "/" + what, Tier::quick,
                        [=, m = mask](Session& s) { padding(s, layout, m); }, Trait::padding_is_unread});
   cases.push_back({"memory/workers_apart", Tier::quick, workers_apart, Trait::workers_write_apart});

@@ -29,7 +29,9 @@ Spec draw_core(Random& random) {
   if (random.chance(0.2)) spec.scale = random.uniform(-1, 1);
   spec.causal = random.chance(0.5);
   switch (random.integer(0, 3)) {
-    case 0: spec.align = Align::Kind::top_left; break;
+    case 0:
+      spec.align = Align::Kind::top_left;
+      break;
     case 1:
       spec.align = Align::Kind::offset;
       spec.offset = random.integer(-50, 50);
@@ -38,7 +40,8 @@ Spec draw_core(Random& random) {
       spec.align = Align::Kind::offsets;
       for (std::int64_t b = 0; b < spec.batch; ++b) spec.offsets.push_back(random.integer(-50, 50));
       break;
-    default: break;
+    default:
+      break;
   }
   return spec;
 }

@@ -38,7 +38,7 @@ class Judge {
     const double got = got_[at];
     const double low = round_to(got_.dtype, expected - allowance_ * tolerance);
     const double high = round_to(got_.dtype, expected + allowance_ * tolerance);
-    const bool right = std::isnan(expected) ? std::isnan(got)
+    const bool right = std::isnan(expected)   ? std::isnan(got)
                        : std::isinf(expected) ? got == expected
                                               : low <= got && got <= high;
     const double error = std::abs(got - expected);
@@ -122,8 +122,7 @@ double expect_close(const Workload& workload, const Reference& reference, const 
                  row.empty ? 0 : out_tolerance(relative, epsilon_p, mass, row.attended));
     }
     if (!result.lse.empty()) lse.expect(at, expected.lse[at], lse_tolerance(relative, expected.lse[at]));
-    if (!result.weights.empty())
-      judge_weights(weights, workload, row, expected.weights, at * spec.keys, relative);
+    if (!result.weights.empty()) judge_weights(weights, workload, row, expected.weights, at * spec.keys, relative);
   });
   return std::max({out.verdict(workload), lse.verdict(workload), weights.verdict(workload)});
 }

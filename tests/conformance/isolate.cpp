@@ -15,7 +15,8 @@ namespace {
 /// What the child sends: the verdict's number, the share, the message; nothing if it did not get that far.
 void send(int pipe, const Report& report) {
   char head[64];
-  const int length = std::snprintf(head, sizeof head, "%d %.17g ", static_cast<int>(report.verdict), report.worst_share);
+  const int length =
+      std::snprintf(head, sizeof head, "%d %.17g ", static_cast<int>(report.verdict), report.worst_share);
   const std::string text = std::string(head, static_cast<std::size_t>(length)) + report.message;
   for (std::size_t sent = 0; sent < text.size();) {
     const ssize_t count = write(pipe, text.data() + sent, text.size() - sent);

@@ -23,7 +23,8 @@ Spec law_spec(std::int64_t queries, std::int64_t keys) {
 std::vector<LawSpec> law_specs() {
   return {
       make("decode", 1, 40, [](Spec&) {}),
-      make("long_decode", 2, 1500, [](Spec&) {}),
+      make("long_decode", 1, 6000, [](Spec&) {}),
+      make("few_queries", 5, 700, [](Spec& s) { s.causal = true; }),
       make("short", 7, 19, [](Spec&) {}),
       make("prefill", 70, 130, [](Spec&) {}),
       make("prefill_causal", 140, 140, [](Spec& s) { s.causal = true; }),

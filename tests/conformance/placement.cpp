@@ -86,13 +86,20 @@ Array read_elements(const MutableTensorView& view) {
 
 const char* name(Layout layout) {
   switch (layout) {
-    case Layout::contiguous: return "contiguous";
-    case Layout::heads_inside: return "bshd";
-    case Layout::padded: return "padded";
-    case Layout::spread: return "inner_stride";
-    case Layout::reversed: return "negative";
-    case Layout::one_batch: return "broadcast_batch";
-    case Layout::one_head: return "broadcast_heads";
+    case Layout::contiguous:
+      return "contiguous";
+    case Layout::heads_inside:
+      return "bshd";
+    case Layout::padded:
+      return "padded";
+    case Layout::spread:
+      return "inner_stride";
+    case Layout::reversed:
+      return "negative";
+    case Layout::one_batch:
+      return "broadcast_batch";
+    case Layout::one_head:
+      return "broadcast_heads";
   }
   return "?";
 }

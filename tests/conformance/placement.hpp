@@ -17,13 +17,13 @@ namespace attune::conformance {
 
 /// How a tensor lies in memory.
 enum class Layout {
-  contiguous,       // [B, H, S, D]
-  heads_inside,     // BSHD: [B, S, H, D] seen as [B, H, S, D]
-  padded,           // gaps after every row and every head
-  spread,           // inner stride 3
-  reversed,         // every stride negative
-  one_batch,        // stride 0 along the batch (inputs only; the content must be equal there)
-  one_head,         // stride 0 along the heads (likewise)
+  contiguous,    // [B, H, S, D]
+  heads_inside,  // BSHD: [B, S, H, D] seen as [B, H, S, D]
+  padded,        // gaps after every row and every head
+  spread,        // inner stride 3
+  reversed,      // every stride negative
+  one_batch,     // stride 0 along the batch (inputs only; the content must be equal there)
+  one_head,      // stride 0 along the heads (likewise)
 };
 const char* name(Layout layout);
 

@@ -14,7 +14,7 @@ constexpr double largest_f32 = std::numeric_limits<float>::max();
 
 struct Score {
   double value = -infinity;
-  double amplitude = 0;   // how large the terms were that it was summed from
+  double amplitude = 0;    // how large the terms were that it was summed from
   bool overflows = false;  // in f32
 };
 
@@ -118,8 +118,7 @@ class Evaluation {
         result_.weights[static_cast<std::size_t>(w_.lse_at(b, h, i) * w_.spec.keys + j)] = weight;
       add_value(out, w_.value_row(b, h, j), weight);
     }
-    if (std::isnan(maximum))
-      std::fill_n(result_.out.begin() + out, w_.spec.value_dim, std::nan(""));
+    if (std::isnan(maximum)) std::fill_n(result_.out.begin() + out, w_.spec.value_dim, std::nan(""));
     result_.rows[static_cast<std::size_t>(w_.lse_at(b, h, i))] = row;
   }
 

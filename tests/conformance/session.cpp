@@ -71,14 +71,11 @@ Spec Session::with_lse(Spec spec) const {
 }
 
 Executor& Session::next_executor() {
+  const int turn = executors_ == Executors::threads ? 1 : runs_ % 3;
+  if (turn == 0) return inline_;
+  if (turn == 2) return shuffled_;
   if (threads_ == nullptr) threads_ = std::make_unique<test::ThreadExecutor>(3);
-  if (executors_ == Executors::threads) return *threads_;
-  if (shuffled_ == nullptr) shuffled_ = std::make_unique<test::OrderExecutor>(4, test::Order::shuffled);
-  switch (runs_ % 3) {
-    case 0: return inline_;
-    case 1: return *threads_;
-    default: return *shuffled_;
-  }
+  return *threads_;
 }
 
 Result Session::run(const Workload& workload, const Placement& placement, Executor& executor) const {

@@ -64,9 +64,10 @@ class Session {
   Tier tier_;
   Executors executors_;
   Random random_;
-  std::unique_ptr<Executor> threads_;
-  std::unique_ptr<Executor> shuffled_;
+  // Runs take turns with these; the threads are started when they are first needed.
   InlineExecutor inline_;
+  test::OrderExecutor shuffled_{4, test::Order::shuffled};
+  std::unique_ptr<test::ThreadExecutor> threads_;
   double worst_share_ = 0;
   mutable int runs_ = 0;
 };

@@ -1,20 +1,23 @@
 // How far a result in single precision may lie from the oracle: derived, not tuned, and used row by row.
 //
 // With u = 2⁻²⁴ the rounding of one f32 operation (ε = 2u), a row's output is Σ pⱼ vⱼ / Σ pⱼ with pⱼ = exp(sⱼ − m).
-// What moves it are relative errors of the pⱼ, that is, absolute errors of the exponents sⱼ − m, and the roundings of
-// two sums. If every pⱼ is off by a factor 1 + eⱼ, |eⱼ| ≤ e, then the output is off by at most 2e · Σ wⱼ|vⱼ|: by
-// nothing if all eⱼ are equal, by twice e if the errors conspire. What e is made of:
+// What moves it are relative errors eⱼ of the pⱼ, that is, absolute errors of the exponents sⱼ − m, and the roundings
+// of two sums. What e is made of, roundings taken as independent, each with a standard deviation of u/√3 of what is
+// rounded:
 //
-// 1. The dot product: D products and additions, each rounding a partial sum. Scores are scaled so that |q|, |k| ≈ √D,
-//    then |scale| · Σ|q_d k_d| ≤ √D; roundings are independent, so D of them add up like √D of them: √D · √D · u = D·u.
-//    Where scores are larger than that, the error of a sum that is rounded at random grows with the sum: the term A.
+// 1. The dot product: D additions, each rounding a partial sum.
+//    - Terms of either sign: partial sums grow like √t, the total error has σ = 0.6·u·A with A = |scale|·Σ|q_d k_d|,
+//      whatever D is. Two keys that compete for the weight differ by √2 of that.
+//    - Terms of one sign: partial sums grow like t, σ = u·A·√D/3. Scores are scaled so that |q|, |k| ≈ √D, and then
+//      A ≤ √D (Cauchy and Schwarz): σ ≤ u·D/3.
 // 2. Everything that is rounded at the size of the score itself (scale · log₂e, softcap, bias, subtracting the
-//    maximum): a few u times A, where A is the largest |scale|·Σ|q_d k_d| + |bias| + softcap of a key that matters
-//    (within 30 of the maximum: the rest weighs less than 10⁻¹³) plus |maximum|.
-// 3. exp2 (2 ulp), the two sums over the keys (random roundings of a growing sum: 0.2·√n·u, for 4096 keys 13u), the
-//    final division: `other_steps` in units of ε.
+//    maximum): a few u times A, which therefore counts |bias|, softcap and |maximum| in. Only keys within 30 of the
+//    maximum matter: the rest weighs less than 10⁻¹³.
+// 3. exp2 (2 ulp), the two sums over the keys (a growing sum rounded at random: 0.2·√n·u, for 4096 keys 13u), the
+//    final division: some u, whatever D and A are.
 //
-// Together e ≤ ε·(D + A + other_steps) with room to spare, and the factor 2 of the conspiracy is c₁.
+// The output follows as c₁·ε·(g(D) + A) · Σ wⱼ|vⱼ|, with g(D) = D/4 + 8. Of c₁ = 4 comes 8u·A, nine σ of two
+// competing scores of mixed signs; 2u·D, six σ of scores of one sign; 64u for the rest.
 #pragma once
 
 #include <cmath>
@@ -24,15 +27,14 @@
 
 namespace attune::conformance {
 
-inline constexpr double c1 = 2;
+inline constexpr double c1 = 4;
 inline constexpr double epsilon = 0x1p-23;
-inline constexpr double other_steps = 8;
 /// Keys whose score lies further than this below the row's maximum do not count for A.
 inline constexpr double reach = 30;
 /// Results below the smallest normal f32 may be flushed to zero, key by key.
 inline constexpr double smallest_normal = 0x1p-126;
 
-inline double g(std::int64_t head_dim) { return static_cast<double>(head_dim) + other_steps; }
+inline double g(std::int64_t head_dim) { return static_cast<double>(head_dim) / 4 + 8; }
 
 /// c₁·ε·(g(D) + A): how far a weight may be off, relative to itself.
 inline double relative_tolerance(std::int64_t head_dim, double amplitude) {

@@ -10,8 +10,8 @@ const std::int64_t& at(const std::vector<std::int64_t>& values, std::int64_t i) 
 }
 
 /// The first element of a row of a [B, heads, S, dim] array, or of a packed [total, heads, dim] one.
-std::int64_t row_at(const Array& array, const std::vector<std::int64_t>& starts, std::int64_t member,
-                    std::int64_t head, std::int64_t i) {
+std::int64_t row_at(const Array& array, const std::vector<std::int64_t>& starts, std::int64_t member, std::int64_t head,
+                    std::int64_t i) {
   if (!starts.empty()) return ((at(starts, member) + i) * array.extent(1) + head) * array.extent(2);
   return ((member * array.extent(1) + head) * array.extent(2) + i) * array.extent(3);
 }
@@ -24,34 +24,49 @@ std::string list(const std::vector<std::int64_t>& values) {
 
 const char* words(Align::Kind align) {
   switch (align) {
-    case Align::Kind::bottom_right: return "bottom_right";
-    case Align::Kind::top_left: return "top_left";
-    case Align::Kind::offset: return "offset";
-    case Align::Kind::offsets: return "offsets";
+    case Align::Kind::bottom_right:
+      return "bottom_right";
+    case Align::Kind::top_left:
+      return "top_left";
+    case Align::Kind::offset:
+      return "offset";
+    case Align::Kind::offsets:
+      return "offsets";
   }
   return "?";
 }
 
 const char* words(MaskKind mask) {
   switch (mask) {
-    case MaskKind::none: return "none";
-    case MaskKind::boolean: return "bool";
-    case MaskKind::f32: return "f32";
-    case MaskKind::f16: return "f16";
-    case MaskKind::bf16: return "bf16";
-    case MaskKind::f64: return "f64";
+    case MaskKind::none:
+      return "none";
+    case MaskKind::boolean:
+      return "bool";
+    case MaskKind::f32:
+      return "f32";
+    case MaskKind::f16:
+      return "f16";
+    case MaskKind::bf16:
+      return "bf16";
+    case MaskKind::f64:
+      return "f64";
   }
   return "?";
 }
 
 DType dtype_of(MaskKind mask) {
   switch (mask) {
-    case MaskKind::f16: return DType::f16;
-    case MaskKind::bf16: return DType::bf16;
-    case MaskKind::f64: return DType::f64;
-    case MaskKind::boolean: return DType::boolean;
+    case MaskKind::f16:
+      return DType::f16;
+    case MaskKind::bf16:
+      return DType::bf16;
+    case MaskKind::f64:
+      return DType::f64;
+    case MaskKind::boolean:
+      return DType::boolean;
     case MaskKind::none:
-    case MaskKind::f32: break;
+    case MaskKind::f32:
+      break;
   }
   return DType::f32;
 }
@@ -158,10 +173,14 @@ std::int64_t Workload::keys_of(std::int64_t member) const {
 
 std::int64_t Workload::offset_of(std::int64_t member) const {
   switch (spec.align) {
-    case Align::Kind::bottom_right: return keys_of(member) - queries_of(member);
-    case Align::Kind::top_left: return 0;
-    case Align::Kind::offset: return spec.offset;
-    case Align::Kind::offsets: return at(spec.offsets, member);
+    case Align::Kind::bottom_right:
+      return keys_of(member) - queries_of(member);
+    case Align::Kind::top_left:
+      return 0;
+    case Align::Kind::offset:
+      return spec.offset;
+    case Align::Kind::offsets:
+      return at(spec.offsets, member);
   }
   return 0;
 }
@@ -176,9 +195,7 @@ Array Workload::lse_array() const {
   return Array(DType::f32, {spec.batch, spec.heads, spec.queries});
 }
 
-Array Workload::weights_array() const {
-  return Array(DType::f32, {spec.batch, spec.heads, spec.queries, spec.keys});
-}
+Array Workload::weights_array() const { return Array(DType::f32, {spec.batch, spec.heads, spec.queries, spec.keys}); }
 
 Workload generate(const Spec& spec, Random& random) {
   Workload w;

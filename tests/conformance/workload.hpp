@@ -34,15 +34,15 @@ struct Spec {
   double mask_density = 0.7;             // share of a bool mask that is true
   Alibi alibi = Alibi::none;
   bool sinks = false;
-  std::vector<std::int64_t> key_lengths;  // empty: none
+  std::vector<std::int64_t> key_lengths;               // empty: none
   std::vector<std::int64_t> query_starts, key_starts;  // cu_seqlens; empty: not packed
   DType index_dtype = DType::i64;                      // of lengths, offsets and cu_seqlens
 
   bool lse = false;
   bool weights = false;
 
-  double logits = 1;        // about how large scale · q · k comes out
-  double value_scale = 1;   // about how large a value is
+  double logits = 1;       // about how large scale · q · k comes out
+  double value_scale = 1;  // about how large a value is
 
   bool packed() const { return !query_starts.empty(); }
   std::int64_t members() const { return packed() ? static_cast<std::int64_t>(query_starts.size()) - 1 : batch; }

@@ -14,9 +14,7 @@ std::size_t page_bytes() noexcept {
   return bytes;
 }
 
-std::size_t whole_pages(std::size_t bytes) noexcept {
-  return (bytes + page_bytes() - 1) / page_bytes() * page_bytes();
-}
+std::size_t whole_pages(std::size_t bytes) noexcept { return (bytes + page_bytes() - 1) / page_bytes() * page_bytes(); }
 
 }  // namespace
 
@@ -57,8 +55,9 @@ void GuardedBuffer::seal(std::span<const std::uint8_t> used) {
   for (std::size_t page = 0; page < readable_bytes_; page += page_bytes()) {
     const std::byte* const begin = std::max<const std::byte*>(readable_ + page, data_);
     const std::byte* const end = std::min<const std::byte*>(readable_ + page + page_bytes(), data_ + used.size());
-    const bool is_used = begin < end && std::any_of(used.begin() + (begin - data_), used.begin() + (end - data_),
-                                                    [](std::uint8_t flag) { return flag != 0; });
+    const bool is_used = begin < end && std::any_of(
+                                            used.begin() + (begin - data_), used.begin() + (end - data_),
+                                            [](std::uint8_t flag) { return flag != 0; });
     if (mprotect(readable_ + page, page_bytes(), is_used ? PROT_READ : PROT_NONE) != 0) throw std::bad_alloc();
   }
 }
@@ -66,7 +65,8 @@ void GuardedBuffer::seal(std::span<const std::uint8_t> used) {
 bool GuardedBuffer::intact() const noexcept {
   const auto is_canary = [](std::byte byte) { return byte == CanaryBuffer::canary; };
   const std::byte* const end = std::min(data_ + bytes_, readable_ + readable_bytes_);
-  return std::all_of(readable_, data_, is_canary) && std::all_of(end, static_cast<const std::byte*>(readable_ + readable_bytes_), is_canary);
+  return std::all_of(readable_, data_, is_canary) &&
+         std::all_of(end, static_cast<const std::byte*>(readable_ + readable_bytes_), is_canary);
 }
 
 CanaryBuffer::CanaryBuffer(std::size_t bytes) : buffer_(bytes + 2 * margin), bytes_(bytes) { remember(); }
