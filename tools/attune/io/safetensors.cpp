@@ -45,7 +45,7 @@ std::string names(const SafetensorsIndex& index) {
 const StoredTensor& find(const SafetensorsIndex& index, const std::string& name) {
   if (name.empty()) {
     if (index.tensors.size() == 1) return index.tensors.front();
-    throw Error(ErrorCode::invalid_argument, "which tensor? name it after a colon; " + names(index));
+    throw Error(ErrorCode::invalid_argument, "needs a tensor's name after a colon; " + names(index));
   }
   for (const StoredTensor& tensor : index.tensors) {
     if (tensor.name == name) return tensor;

@@ -42,7 +42,7 @@ MutableTensorView Tensor::mutable_view() {
 Tensor make_tensor(DType dtype, const Shape& shape) {
   const std::uint64_t bytes = byte_count(dtype, shape);
   try {
-    return {dtype, shape, decltype(Tensor::bytes)(static_cast<std::size_t>(bytes))};
+    return {dtype, shape, Bytes(static_cast<std::size_t>(bytes))};
   } catch (const std::bad_alloc&) {
     throw Error(ErrorCode::out_of_memory,
                 "no memory for shape " + text(shape) + ", " + std::to_string(bytes) + " bytes");

@@ -29,13 +29,14 @@ struct CacheLineAllocator {
   bool operator==(const CacheLineAllocator&) const = default;
 };
 
+using Bytes = std::vector<std::byte, CacheLineAllocator<std::byte>>;
 using Shape = std::vector<std::int64_t>;
 
 /// Row-major. A file may hold any rank; only view() asks for at most max_rank.
 struct Tensor {
   DType dtype = DType::f32;
   Shape shape;
-  std::vector<std::byte, CacheLineAllocator<std::byte>> bytes;
+  Bytes bytes;
 
   /// Throws Error(invalid_argument) for a rank above max_rank.
   TensorView view() const;

@@ -1,0 +1,18 @@
+// Numbers of the command line, strictly: all of the text, finite, in range.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace attune::tool {
+
+/// Throws Error(invalid_argument) naming the option and what it takes.
+std::int64_t parse_integer(const std::string& option, std::string_view text, std::int64_t lowest, std::int64_t highest);
+double parse_real(const std::string& option, std::string_view text);
+
+/// "LEFT,RIGHT", each −1 (unlimited) or more.
+std::pair<std::int64_t, std::int64_t> parse_window(const std::string& option, std::string_view text);
+
+}  // namespace attune::tool

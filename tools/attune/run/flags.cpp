@@ -1,0 +1,113 @@
+#include "tools/attune/run/flags.hpp"
+
+#include <limits>
+#include <tuple>
+
+#include "tools/attune/numbers.hpp"
+
+namespace attune::tool {
+namespace {
+
+constexpr std::int64_t most_threads = 1024;
+constexpr std::int64_t most_repeats = 1'000'000;
+
+constexpr const char* footer =
+    R"(Tensors are .npy files, or tensors of .safetensors files by name. Query, key, value and out have rank 4 as
+--layout says; rank 3 is the same without the batch, rank 2 is one head [sequence, dim]. The result has the
+query's rank and dtype; lse is [batch, heads, queries], weights are [batch, heads, queries, keys], both f32.
+A result may be written to FILE.safetensors:NAME; without a name it is called out, lse or weights.
+
+Examples:
+  attune run --q q.npy --k k.npy --v v.npy --out out.npy
+  attune run --q layer.safetensors:q --k layer.safetensors:k --v layer.safetensors:v \
+             --out result.safetensors --causal --repeat 20
+  attune run --q q.npy --k k.npy --v v.npy --out out.npy --window=-1,0 --weights weights.npy --backend naive
+
+Exit status: 0 done, 1 it failed, 2 the input or the command line was wrong (then nothing is written).)";
+
+void declare_tensors(CLI::App& command, RunFlags& flags) {
+  const auto tensor = [&](const char* name, auto& target, const char* words) {
+    return command.add_option(name, target, words)->type_name("FILE[:TENSOR]");
+  };
+  tensor("--q", flags.query, "Query [B, H, Sq, D]: f32, f16, bf16 or f64")->required();
+  tensor("--k", flags.key, "Key [B, Hkv, Sk, D]; H must be a multiple of Hkv")->required();
+  tensor("--v", flags.value, "Value [B, Hkv, Sk, Dv]")->required();
+  tensor("--out", flags.out, "Where the result goes, [B, H, Sq, Dv]")->required();
+  tensor("--lse", flags.lse, "Also write the logarithm of each row's softmax denominator, [B, H, Sq]");
+  tensor("--weights", flags.weights, "Also write the attention weights, [B, H, Sq, Sk]");
+  tensor("--mask", flags.mask,
+         "Mask, broadcast to [B, H, Sq, Sk]: bool or u8 (1: may attend), or f16, bf16, f32 (added to the score)");
+  tensor("--alibi", flags.alibi, "ALiBi slopes, [H] or [B, H]");
+  tensor("--sinks", flags.sinks, "One more logit for each head, without a value, [H]");
+  tensor("--key-lengths", flags.key_lengths, "Keys that count in each member of the batch, [B], i32 or i64");
+}
+
+void declare_attention(CLI::App& command, RunFlags& flags) {
+  command.add_option("--layout", flags.layout, "Order of the sizes in the files of q, k, v and out")
+      ->check(CLI::IsMember({"bhsd", "bshd"}))
+      ->capture_default_str();
+  command.add_flag("--causal", flags.causal, "A query attends only to keys at or before its position");
+  command
+      .add_option("--align", flags.align,
+                  "Where query 0 stands among the keys: top-left (at key 0), bottom-right (the last query at the "
+                  "last key; the default) or at key N")
+      ->type_name("top-left|bottom-right|N");
+  command.add_option("--scale", flags.scale, "Factor of query times key (default: 1/sqrt(D))")->type_name("X");
+  command.add_option("--window", flags.window, "Keys attended before and after the query's position; -1: all")
+      ->type_name("LEFT,RIGHT");
+  command.add_option("--softcap", flags.softcap, "Scores s become X * tanh(s / X); 0: they do not")->type_name("X");
+}
+
+void declare_execution(CLI::App& command, RunFlags& flags) {
+  command
+      .add_option("--backend", flags.backend,
+                  "Use this backend (see attune backends); default: the fastest by estimate")
+      ->type_name("NAME");
+  command.add_option("--isa", flags.isa, "Use this instruction set: sse2, avx2, avx512, avx512_bf16")
+      ->type_name("NAME");
+  command.add_option("--threads", flags.threads, "Exactly this many threads, where the backend uses several")
+      ->type_name("N");
+  command.add_option("--repeat", flags.repeat, "Compute N times and report the median time")
+      ->type_name("N")
+      ->capture_default_str();
+  command.add_flag("--json", flags.json, "Print the facts as JSON");
+}
+
+Align align_of(const std::string& text) {
+  if (text == "top-left") return Align::top_left();
+  if (text == "bottom-right") return Align::bottom_right();
+  return Align::at(parse_integer("--align (top-left, bottom-right or N)", text,
+                                 std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::max()));
+}
+
+}  // namespace
+
+void declare(CLI::App& command, RunFlags& flags) {
+  declare_tensors(command, flags);
+  declare_attention(command, flags);
+  declare_execution(command, flags);
+  command.footer(footer);
+}
+
+AttentionOptions options_of(const RunFlags& flags) {
+  AttentionOptions options;
+  options.causal = flags.causal;
+  if (flags.align) options.align = align_of(*flags.align);
+  if (flags.scale) options.scale = parse_real("--scale", *flags.scale);
+  if (flags.window) std::tie(options.window_left, options.window_right) = parse_window("--window", *flags.window);
+  if (flags.softcap) options.softcap = parse_real("--softcap", *flags.softcap);
+  if (flags.backend) options.backend = *flags.backend;
+  if (flags.isa) options.isa = *flags.isa;
+  return options;
+}
+
+std::optional<int> threads_of(const RunFlags& flags) {
+  if (!flags.threads) return std::nullopt;
+  return static_cast<int>(parse_integer("--threads", *flags.threads, 1, most_threads));
+}
+
+int repeats_of(const RunFlags& flags) {
+  return static_cast<int>(parse_integer("--repeat", flags.repeat, 1, most_repeats));
+}
+
+}  // namespace attune::tool

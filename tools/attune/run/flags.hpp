@@ -1,0 +1,37 @@
+// What a person typed after `attune run`, and what it means to the engine.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include <attune/options.hpp>
+
+namespace attune::tool {
+
+/// As typed. Numbers stay text until everything is known to be there.
+struct RunFlags {
+  std::string query, key, value, out;
+  std::optional<std::string> lse, weights;
+  std::optional<std::string> mask, alibi, sinks, key_lengths;
+  std::string layout = "bhsd";
+  bool causal = false;
+  std::optional<std::string> align, scale, window, softcap;
+  std::optional<std::string> backend, isa, threads;
+  std::string repeat = "1";
+  bool json = false;
+};
+
+/// Declares the options of `attune run`; they are stored into `flags`, which must outlive the parsing.
+void declare(CLI::App& command, RunFlags& flags);
+
+/// The options that need no tensor. Throws Error(invalid_argument).
+AttentionOptions options_of(const RunFlags& flags);
+
+/// None: the engine's own number. Throws Error(invalid_argument).
+std::optional<int> threads_of(const RunFlags& flags);
+int repeats_of(const RunFlags& flags);
+
+}  // namespace attune::tool
