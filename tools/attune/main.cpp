@@ -11,6 +11,7 @@
 #include <attune/attune.hpp>
 
 #include "tools/attune/backends.hpp"
+#include "tools/attune/demo/demo.hpp"
 #include "tools/attune/io/pending_file.hpp"
 #include "tools/attune/io/tensor.hpp"
 #include "tools/attune/run/run.hpp"
@@ -21,6 +22,7 @@ namespace {
 enum ExitStatus { done = 0, failed = 1, wrong_input = 2 };
 
 constexpr const char* footer = R"(Examples:
+  attune demo                                            attention on a real sentence, step by step
   attune backends                                        what there is to compute with
   attune run --q q.npy --k k.npy --v v.npy --out out.npy compute attention on tensors from files
   attune run --help                                      all options of a command
@@ -77,6 +79,7 @@ int run_program(int argc, char** argv) {
   program.set_version_flag("--version", std::string("attune ") + version(), "Print the version");
   program.require_subcommand(1);
   program.footer(footer);
+  add_demo(program);
   add_run(program);
   add_backends(program);
   return parse_and_run(program, argc, argv);

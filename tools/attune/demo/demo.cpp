@@ -13,6 +13,7 @@
 #include "tools/attune/demo/heat_map.hpp"
 #include "tools/attune/demo/lesson.hpp"
 #include "tools/attune/demo/picture.hpp"
+#include "tools/attune/json_text.hpp"
 
 namespace attune::tool {
 namespace {
@@ -113,23 +114,23 @@ void print_weights_source(const View& v) {
   fmt::print("\nA weight in one head is something to look at, not proof that the model has understood.\n");
 }
 
-nlohmann::json rows(const HeatMap& map) {
-  nlohmann::json result = nlohmann::json::array();
+nlohmann::ordered_json rows(const HeatMap& map) {
+  nlohmann::ordered_json result = nlohmann::ordered_json::array();
   const auto size = static_cast<std::ptrdiff_t>(map.words.size());
   for (auto row = map.weights.begin(); row != map.weights.end(); row += size)
     result.push_back(std::vector<float>(row, row + size));
   return result;
 }
 
-nlohmann::json described(const Result& result) {
-  nlohmann::json facts{{"backend", result.choice.backend}, {"rule", result.choice.rule}, {"isa", name(result.choice.isa)}};
+nlohmann::ordered_json described(const Result& result) {
+  nlohmann::ordered_json facts{{"backend", result.choice.backend}, {"rule", result.choice.rule}, {"isa", name(result.choice.isa)}};
   for (const Candidate& candidate : result.choice.candidates)
     if (!candidate.eligible) facts["refused"][candidate.backend] = candidate.reason;
   if (result.difference) facts["largest_difference"] = *result.difference;
   return facts;
 }
 
-nlohmann::json head_facts(const Result& weights, const Sentence& sentence, std::int64_t head) {
+nlohmann::ordered_json head_facts(const Result& weights, const Sentence& sentence, std::int64_t head) {
   const HeatMap map = heat_map(weights, sentence, head);
   return {{"sentence", sentence.text},
           {"words", sentence.words},
@@ -139,7 +140,7 @@ nlohmann::json head_facts(const Result& weights, const Sentence& sentence, std::
 }
 
 void print_json(const View& v) {
-  nlohmann::json facts = head_facts(v.lesson.weights, v.model.sentence, v.head);
+  nlohmann::ordered_json facts = head_facts(v.lesson.weights, v.model.sentence, v.head);
   facts["model"] = v.model.name;
   facts["layer"] = v.layer;
   facts["head"] = v.head;
@@ -148,7 +149,7 @@ void print_json(const View& v) {
   if (v.lesson.projections.difference) facts["projections_largest_difference"] = *v.lesson.projections.difference;
   if (v.lesson.layer_output) facts["layer_largest_difference"] = *v.lesson.layer_output->difference;
   if (v.lesson.soft_weights) facts["soft"] = head_facts(*v.lesson.soft_weights, v.model.soft, v.head);
-  fmt::print("{}\n", facts.dump(2));
+  fmt::print("{}\n", json_text(facts));
 }
 
 void print_text(const View& v) {

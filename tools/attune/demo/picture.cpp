@@ -13,6 +13,8 @@
 
 #include <attune/error.hpp>
 
+#include "tools/attune/io/pending_file.hpp"
+
 namespace attune::tool {
 namespace {
 
@@ -58,13 +60,14 @@ std::string script(const HeatMap& map, const std::string& title, PictureFormat f
   return text;
 }
 
-/// Feeds the script to gnuplot and returns its status. A gnuplot that ends early must not end this program by SIGPIPE.
+/// Feeds the script to gnuplot and returns its status. Where gnuplot cannot open its output it draws to standard output,
+/// which is closed to it. A gnuplot that ends early must not end this program by SIGPIPE.
 int run_gnuplot(const std::string& commands) {
   struct sigaction before {};
   struct sigaction ignore {};
   ignore.sa_handler = SIG_IGN;
   sigaction(SIGPIPE, &ignore, &before);
-  FILE* gnuplot = popen("gnuplot 2>/dev/null", "w");
+  FILE* gnuplot = popen("gnuplot >/dev/null 2>&1", "w");
   int status = -1;
   if (gnuplot != nullptr) {
     std::fputs(commands.c_str(), gnuplot);
@@ -80,7 +83,8 @@ void write_picture(const HeatMap& map, const std::string& title, PictureFormat f
   if (path.find('\n') != std::string::npos)
     throw Error(ErrorCode::invalid_argument, "the picture's file name holds a line break");
   if (!installed("gnuplot"))
-    throw Error(ErrorCode::io, path + ": pictures are drawn by gnuplot, which is not installed (on Debian: apt install gnuplot-nox)");
+    throw io::WriteError(path + ": pictures are drawn by gnuplot, which is not installed (on Debian: apt install gnuplot-nox)");
+  io::check_destination(path);
   // Drawn beside its place and moved there: a failure leaves no half picture under the name.
   const std::string draft = path + ".part";
   const int status = run_gnuplot(script(map, title, format, draft));
@@ -89,7 +93,7 @@ void write_picture(const HeatMap& map, const std::string& title, PictureFormat f
   if (drawn) fs::rename(draft, path, failure);
   if (!drawn || failure) {
     fs::remove(draft, failure);
-    throw Error(ErrorCode::io, path + ": gnuplot could not write it (is the folder there and writable?)");
+    throw io::WriteError(path + ": gnuplot could not draw it");
   }
 }
 

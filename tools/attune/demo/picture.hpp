@@ -9,7 +9,8 @@ namespace attune::tool {
 
 enum class PictureFormat { png, svg };
 
-/// Writes the picture to `path`. Throws Error(io) when gnuplot is missing, saying how to get it, or when it fails.
+/// Writes the picture to `path`. Throws io::WriteError when gnuplot is missing, saying how to get it, or when it
+/// fails.
 void write_picture(const HeatMap& map, const std::string& title, PictureFormat format, const std::string& path);
 
 }  // namespace attune::tool
