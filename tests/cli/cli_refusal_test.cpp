@@ -101,6 +101,8 @@ TEST_F(Refusal, OutputsThatCannotBe) {
   expect_refused(out(path("out.txt")), "neither FILE.npy");
   expect_refused(out(path("out")), "neither FILE.npy");
   expect_refused(out(path("out.safetensors:")), "names no tensor");
+  expect_refused(out(path("out.safetensors:\xff")), "not UTF-8");
+  expect_refused(out(path("out.safetensors:__metadata__")), "reserved");
   expect_refused(out(path("q.safetensors:out")), "--out and --q are the same file");
   expect_refused(out(path("folder.npy/../q.safetensors")), "--out and --q are the same file");
   expect_refused(out(path("link.safetensors")), "--out and --q are the same file");

@@ -128,5 +128,11 @@ TEST(Safetensors, WritesWhatItReads) {
   }
 }
 
+TEST(Safetensors, RefusesToWriteNamesThatItCouldNotRead) {
+  for (const char* name : {"\xff", "__metadata__"}) {
+    EXPECT_THROW(io::safetensors_header(name, DType::f32, {1}), Error) << name;
+  }
+}
+
 }  // namespace
 }  // namespace attune
