@@ -32,4 +32,14 @@ Item WorkList::operator[](std::int64_t index) const noexcept {
   return {head / shape_.kv_heads, head % shape_.kv_heads, in_head * tiles_per_item_ * shape_.lanes};
 }
 
+std::int64_t keys_per_chunk(std::int64_t keys, std::int64_t block_keys) noexcept {
+  // About 128 keys where there are few, so that several threads find work; about 512 where joining is to cost nothing.
+  const std::int64_t small = divide_up(96, block_keys) * block_keys;
+  return keys <= 8 * small ? small : 4 * small;
+}
+
+bool splits_keys(std::int64_t rows, int lanes, std::int64_t keys, std::int64_t block_keys) noexcept {
+  return rows <= lanes && keys > keys_per_chunk(keys, block_keys);
+}
+
 }  // namespace attune::tiled

@@ -23,13 +23,7 @@ double typical_peak(Isa isa) noexcept {
 }  // namespace
 
 bool supports(const Problem& problem, std::string* reason) {
-  if (problem.query_dtype != DType::f32 || problem.key_dtype != DType::f32 || problem.value_dtype != DType::f32 ||
-      problem.out_dtype != DType::f32)
-    return refuse(reason, "takes f32 query, key, value and out only");
-  if (problem.mask != MaskKind::none) return refuse(reason, "does not take attn_mask yet");
-  if (problem.block_mask) return refuse(reason, "does not take block_mask yet");
-  if (problem.softcap) return refuse(reason, "does not take softcap yet");
-  if (problem.alibi) return refuse(reason, "does not take alibi_slopes yet");
+  if (problem.uses(Feature::f64)) return refuse(reason, "computes in f32: does not take f64");
   return true;
 }
 

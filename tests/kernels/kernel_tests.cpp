@@ -69,39 +69,37 @@ class KernelTest : public testing::TestWithParam<InstructionSet> {
 TEST_P(KernelTest, LoadRowsTransposesScalesAndZeroesTheRest) {
   const int lanes = kernels().lanes;
   for (int count = 0; count <= lanes; ++count)
-    for (const std::int64_t stride : {1, 3, -2}) {
-      const std::int64_t dim = 5;
+    for (const std::int64_t dim : {1, 5, 16, 19, 64}) {
       std::vector<std::vector<float>> rows;
       std::vector<const float*> pointers;
-      for (int lane = 0; lane < count; ++lane) {
-        rows.push_back(random_row(dim * 3));
-        pointers.push_back(rows.back().data() + (stride < 0 ? (dim - 1) * 2 : 0));
-      }
+      for (int lane = 0; lane < count; ++lane) rows.push_back(random_row(dim));
+      for (const auto& row : rows) pointers.push_back(row.data());
       Tile tile(dim * lanes, not_a_number);
-      kernels().load_rows(pointers.data(), stride, count, dim, 0.5f, tile);
+      kernels().load_rows(pointers.data(), count, dim, 0.5f, tile);
       for (std::int64_t d = 0; d < dim; ++d)
         for (int lane = 0; lane < lanes; ++lane)
-          ASSERT_EQ(tile[d * lanes + lane], lane < count ? 0.5f * pointers[static_cast<std::size_t>(lane)][d * stride] : 0.0f);
+          ASSERT_EQ(tile[d * lanes + lane], lane < count ? 0.5f * pointers[static_cast<std::size_t>(lane)][d] : 0.0f);
     }
 }
 
 TEST_P(KernelTest, StoreRowsWritesItsRowsAndNothingElse) {
   const int lanes = kernels().lanes;
-  const std::int64_t dim = 7;
-  Tile tile(dim * lanes);
-  fill(tile, dim * lanes);
-  Tile factor(lanes);
-  fill(factor, lanes);
-  for (const int count : {1, lanes / 2, lanes - 1, lanes}) {
-    std::vector<float> out(static_cast<std::size_t>(lanes * dim * 2), 42.0f);
-    std::vector<float*> rows;
-    for (int lane = 0; lane < lanes; ++lane) rows.push_back(out.data() + lane * dim * 2);
-    kernels().store_rows(tile, dim, factor, rows.data(), 2, count);
-    for (int lane = 0; lane < lanes; ++lane)
-      for (std::int64_t d = 0; d < dim; ++d) {
-        ASSERT_EQ(rows[static_cast<std::size_t>(lane)][2 * d], lane < count ? tile[d * lanes + lane] * factor[lane] : 42.0f);
-        ASSERT_EQ(rows[static_cast<std::size_t>(lane)][2 * d + 1], 42.0f);
-      }
+  for (const std::int64_t dim : {1, 7, 16, 37}) {
+    Tile tile(dim * lanes);
+    fill(tile, dim * lanes);
+    Tile factor(lanes);
+    fill(factor, lanes);
+    for (int count = 1; count <= lanes; ++count) {
+      std::vector<float> out(static_cast<std::size_t>(lanes * (dim + 1)), 42.0f);
+      std::vector<float*> rows;
+      for (int lane = 0; lane < lanes; ++lane) rows.push_back(out.data() + lane * (dim + 1));
+      kernels().store_rows(tile, dim, factor, rows.data(), count);
+      for (int lane = 0; lane < lanes; ++lane)
+        for (std::int64_t d = 0; d <= dim; ++d) {
+          const bool written = lane < count && d < dim;
+          ASSERT_EQ(rows[static_cast<std::size_t>(lane)][d], written ? tile[d * lanes + lane] * factor[lane] : 42.0f);
+        }
+    }
   }
 }
 
@@ -199,7 +197,7 @@ TEST_P(KernelTest, SoftmaxStreamsToTheSameSumsAsOnePass) {
           all[static_cast<std::size_t>(lane)].push_back(score);
         }
       }
-      const bool grew = kernels().softmax(scores, count, vectors, false, row_max, m, l, alpha);
+      const bool grew = kernels().softmax(scores, count, vectors, false, false, row_max, m, l, alpha);
       bool expected = false;
       for (int lane = 0; lane < vectors * lanes / 2; ++lane) expected = expected || alpha[lane] != 1.0f;
       EXPECT_EQ(grew, expected);
@@ -231,7 +229,7 @@ TEST_P(KernelTest, SoftmaxOfSpecialScores) {
   scores[2] = infinity, scores[lanes + 2] = 1, row_max[2] = infinity;
   scores[3] = 0, scores[lanes + 3] = -500, row_max[3] = 0;
   scores[4] = scores[lanes + 4] = lowest, row_max[4] = lowest;
-  kernels().softmax(scores, 2, 2, false, row_max, m, l, alpha);
+  kernels().softmax(scores, 2, 2, false, false, row_max, m, l, alpha);
   EXPECT_EQ(l[0], 0.0f);
   EXPECT_EQ(m[0], -infinity);
   EXPECT_EQ(scores[0], 0.0f);
@@ -247,7 +245,7 @@ TEST_P(KernelTest, CarefulSoftmaxMarksWhatIsNotAttended) {
   Tile scores(2 * lanes, 0.0f), m(lanes, -infinity), l(lanes), alpha(lanes), row_max(lanes, 0.0f);
   scores[0] = -infinity;
   scores[1] = -1000.0f;  // attended, its weight underflows
-  kernels().softmax(scores, 2, 2, true, row_max, m, l, alpha);
+  kernels().softmax(scores, 2, 2, false, true, row_max, m, l, alpha);
   EXPECT_EQ(scores[0], 0.0f);
   EXPECT_TRUE(std::signbit(scores[0]));
   EXPECT_EQ(scores[1], 0.0f);
@@ -265,7 +263,7 @@ TEST_P(KernelTest, Exp2IsAccurateOverItsRange) {
       scores[lane] = x - 0.000731f * static_cast<float>(lane);
     }
     const std::vector<float> inputs(static_cast<float*>(scores), scores + lanes);
-    kernels().softmax(scores, 1, 2, false, row_max, m, l, alpha);
+    kernels().softmax(scores, 1, 2, false, false, row_max, m, l, alpha);
     for (int lane = 0; lane < lanes; ++lane) {
       const double exact = std::exp2(static_cast<double>(inputs[static_cast<std::size_t>(lane)]));
       if (exact >= 0x1p-126) worst = std::max(worst, std::abs(static_cast<double>(scores[lane]) - exact) / exact);
