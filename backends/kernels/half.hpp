@@ -9,7 +9,8 @@ namespace {
 
 inline float widen(std::uint16_t bits, bool bf16) {
   if (bf16) return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
-  // Exponent and fraction moved into place are off by a factor of 2¹¹², for subnormals too; 65536 and more was inf or NaN.
+  // Exponent and fraction moved into place are off by a factor of 2¹¹², for subnormals too; 65536 and more was inf or
+  // NaN.
   const std::uint32_t magnitude = static_cast<std::uint32_t>(bits & 0x7fffu) << 13;
   std::uint32_t wide = std::bit_cast<std::uint32_t>(std::bit_cast<float>(magnitude) * 0x1p112f);
   if (magnitude >= 0x0f800000u) wide = magnitude | 0x7f800000u;
@@ -40,17 +41,20 @@ inline std::uint16_t narrow_f16(float x) {
 constexpr int half_lanes = 16;
 inline void widen_vector(const std::uint16_t* from, bool bf16, float* to) {
   const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
-  const __m512 wide = bf16 ? _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16)) : _mm512_cvtph_ps(bits);
+  const __m512 wide =
+      bf16 ? _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16)) : _mm512_cvtph_ps(bits);
   _mm512_storeu_ps(to, wide);
 }
 inline void narrow_f16_vector(const float* from, std::uint16_t* to) {
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm512_cvtps_ph(_mm512_loadu_ps(from), _MM_FROUND_TO_NEAREST_INT));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to),
+                      _mm512_cvtps_ph(_mm512_loadu_ps(from), _MM_FROUND_TO_NEAREST_INT));
 }
 #elif defined(__AVX2__) && defined(__F16C__)
 constexpr int half_lanes = 8;
 inline void widen_vector(const std::uint16_t* from, bool bf16, float* to) {
   const __m128i bits = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
-  const __m256 wide = bf16 ? _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16)) : _mm256_cvtph_ps(bits);
+  const __m256 wide =
+      bf16 ? _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16)) : _mm256_cvtph_ps(bits);
   _mm256_storeu_ps(to, wide);
 }
 inline void narrow_f16_vector(const float* from, std::uint16_t* to) {

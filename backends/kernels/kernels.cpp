@@ -11,8 +11,8 @@
 
 namespace {
 
-void scores(const float* queries, std::int64_t dim, const float* keys, std::int64_t key_stride,
-            std::int64_t key_count, int vectors, float* scores, float* row_max) {
+void scores(const float* queries, std::int64_t dim, const float* keys, std::int64_t key_stride, std::int64_t key_count,
+            int vectors, float* scores, float* row_max) {
   const auto block = vectors == 1 ? score_block<1> : score_block<2>;
   block(queries, dim, keys, key_stride, key_count, scores, row_max);
 }

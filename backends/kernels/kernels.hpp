@@ -11,8 +11,8 @@
 // A *tile* is [dim][lanes] floats, aligned to 64 bytes: row d holds element d of every query. Lanes beyond the
 // queries in use hold zeros and are computed along. `vectors` (1 or 2) says how many vectors of lanes are in
 // use; lanes are independent: what one lane holds never changes a bit of another.
-// Scores are in units of log2: queries are loaded with the scale times log2 e, so that weights are exp2. Where a bias is
-// added they are in natural units, because the lowest finite bias times log2 e would be −inf.
+// Scores are in units of log2: queries are loaded with the scale times log2 e, so that weights are exp2. Where a bias
+// is added they are in natural units, because the lowest finite bias times log2 e would be −inf.
 #pragma once
 
 #include <cstddef>
@@ -24,9 +24,9 @@ namespace attune::kernels {
 enum class Start : std::uint8_t { zero, add, rescale };
 
 struct Kernels {
-  const char* name;       // of the instruction set, for example "avx512"
-  int lanes;              // queries in a tile: two vectors
-  int key_rows;           // keys that the score tile handles at once
+  const char* name;  // of the instruction set, for example "avx512"
+  int lanes;         // queries in a tile: two vectors
+  int key_rows;      // keys that the score tile handles at once
 
   /// tile[d][lane] = scale · rows[lane][d] for lane < count, 0 for the other lanes.
   void (*load_rows)(const float* const* rows, int count, std::int64_t dim, float scale, float* tile);
@@ -65,8 +65,8 @@ struct Kernels {
   /// With `natural` scores are in units of the natural logarithm and exp takes the place of exp2.
   /// A score of −inf gives the weight 0, in careful mode −0: the mark for weighted_sum() to leave the value alone.
   /// Source: Milakov and Gimelshein 2018; Dao et al., "FlashAttention", 2022.
-  bool (*softmax)(float* scores, std::int64_t key_count, int vectors, bool natural, bool careful,
-                  const float* row_max, float* m, float* l, float* alpha);
+  bool (*softmax)(float* scores, std::int64_t key_count, int vectors, bool natural, bool careful, const float* row_max,
+                  float* m, float* l, float* alpha);
 
   /// out[c][lane] = start(out[c][lane]) + Σ_key weights[key][lane] · values[key · value_stride + c], summed in the
   /// order of keys. Start::rescale multiplies by alpha[lane] first. Careful mode skips weights of −0, whatever

@@ -61,7 +61,8 @@ void alibi_block(float* scores, std::int64_t key_count, const float* slopes, con
   });
 }
 
-/// One addend, or one mark of a masked key. A mark of −inf replaces the score, whatever it was: NaN must not survive it.
+/// One addend, or one mark of a masked key. A mark of −inf replaces the score, whatever it was: NaN must not survive
+/// it.
 template <bool selects>
 inline Vec biased(Vec score, Vec bias) {
   if constexpr (selects)

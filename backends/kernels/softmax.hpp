@@ -11,8 +11,8 @@ inline Vec in_log2(Vec difference) {
 }
 
 /// Scores of one vector of lanes to weights; returns their sum. Four partial sums hide the latency of the
-/// additions: which key goes into which depends on its place in the block alone. `natural` scores become units of log2 only
-/// after the maximum has been subtracted: the lowest finite number times log2 e would be −inf.
+/// additions: which key goes into which depends on its place in the block alone. `natural` scores become units of log2
+/// only after the maximum has been subtracted: the lowest finite number times log2 e would be −inf.
 template <bool careful, bool natural>
 inline Vec exponentiate(float* scores, std::int64_t key_count, Vec largest) {
   const auto weight = [&](std::int64_t key) {

@@ -20,7 +20,8 @@ void load_rows(const float* const* rows, int count, std::int64_t dim, float scal
     const int used = count - first < 0 ? 0 : count - first < vector_lanes ? count - first : vector_lanes;
     std::int64_t done = 0;
     if (used > 0)
-      for (; done + vector_lanes <= dim; done += vector_lanes) load_square(rows + first, used, done, scale, tile + first);
+      for (; done + vector_lanes <= dim; done += vector_lanes)
+        load_square(rows + first, used, done, scale, tile + first);
     for (std::int64_t d = done; d < dim; ++d)
       for (int lane = first; lane < first + vector_lanes; ++lane)
         tile[d * tile_lanes + lane] = lane < count ? scale * rows[lane][d] : 0.0f;

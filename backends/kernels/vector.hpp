@@ -91,8 +91,8 @@ inline Vec exp2(Vec x) {
   return scale_by_power(p, n, x);
 }
 
-/// a0 b0 a1 b1 … of the lower halves of a and b, and of the upper halves. (xsimd's zip_lo and zip_hi stay within 128-bit
-/// lanes for some types and versions.)
+/// a0 b0 a1 b1 … of the lower halves of a and b, and of the upper halves. (xsimd's zip_lo and zip_hi stay within
+/// 128-bit lanes for some types and versions.)
 inline Vec interleave_low(Vec a, Vec b) {
 #if defined(__AVX512F__)
   const __m512i index = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);

@@ -5,10 +5,10 @@
 // and nothing that grows with the number of keys is ever stored. 4·D operations for each pair of query and key against
 // 8·D/(tiles·lanes) bytes read from memory.
 //
-// Decode has too few queries for that: a group's heads fill one tile, every key is read once, and memory is the limit. Its
-// keys are split into chunks, an item each, whose states are joined in order afterwards.
-// Source: Dao et al., "FlashAttention", 2022; Rabe and Staats, "Self-attention Does Not Need O(n²) Memory", 2021;
-// Dao et al., "Flash-Decoding for long-context inference", 2023.
+// Decode has too few queries for that: a group's heads fill one tile, every key is read once, and memory is the limit.
+// Its keys are split into chunks, an item each, whose states are joined in order afterwards. Source: Dao et al.,
+// "FlashAttention", 2022; Rabe and Staats, "Self-attention Does Not Need O(n²) Memory", 2021; Dao et al.,
+// "Flash-Decoding for long-context inference", 2023.
 #include "backends/tiled/tiled.hpp"
 
 #include <algorithm>
@@ -95,9 +95,7 @@ class TiledPlan final : public Plan {
   void join_chunks(const Arguments& arguments, const HeadRows& head, float* memory, float* states) const noexcept;
   std::int64_t chunk_size(std::int64_t keys) const noexcept { return tiled::keys_per_chunk(keys, block_keys_); }
   KeyRange chunk_keys(const HeadRows& head, std::int64_t chunk) const noexcept;
-  std::size_t chunk_floats() const noexcept {
-    return tiles::padded_floats((problem().value_dim + 2) * kernels_.lanes);
-  }
+  std::size_t chunk_floats() const noexcept { return tiles::padded_floats((problem().value_dim + 2) * kernels_.lanes); }
   std::size_t chunk_count(const Extents& extents) const noexcept;
   TileState chunk_state(float* states, std::int64_t index) const noexcept;
 
@@ -136,7 +134,8 @@ Status TiledPlan::execute(const Arguments& arguments, std::span<std::byte> works
 
   const WorkList work = work_list(arguments.members, found.longest_queries, chosen.num_threads());
   const auto run = [&](std::int64_t item, int worker) noexcept {
-    run_item(arguments, work[item], work.tiles_per_item(), memory + static_cast<std::size_t>(worker) * scratch_.floats());
+    run_item(arguments, work[item], work.tiles_per_item(),
+             memory + static_cast<std::size_t>(worker) * scratch_.floats());
   };
   chosen.parallel_for(work.size(), run);
   if (found.most_chunks > 0) {

@@ -18,8 +18,7 @@ int choose_tiles_per_item(const WorkShape& shape, std::int64_t tiles_per_head) n
 
 }  // namespace
 
-WorkList::WorkList(const WorkShape& shape, bool heaviest_last) noexcept
-    : shape_(shape), heaviest_last_(heaviest_last) {
+WorkList::WorkList(const WorkShape& shape, bool heaviest_last) noexcept : shape_(shape), heaviest_last_(heaviest_last) {
   const std::int64_t tiles_per_head = divide_up(shape.rows, shape.lanes);
   tiles_per_item_ = choose_tiles_per_item(shape, tiles_per_head);
   items_per_head_ = divide_up(tiles_per_head, tiles_per_item_);

@@ -11,11 +11,15 @@ namespace {
 double typical_peak(Isa isa) noexcept {
   switch (isa) {
     case Isa::avx512:
-    case Isa::avx512_bf16: return 150e9;
-    case Isa::avx2: return 96e9;
-    case Isa::neon: return 48e9;
+    case Isa::avx512_bf16:
+      return 150e9;
+    case Isa::avx2:
+      return 96e9;
+    case Isa::neon:
+      return 48e9;
     case Isa::sse2:
-    case Isa::generic: break;
+    case Isa::generic:
+      break;
   }
   return 24e9;
 }

@@ -12,8 +12,8 @@ struct Rows {
   std::int64_t stride;
 };
 
-/// Row strides from here on are far; copying pays for itself from so many tiles on (measured: 15 to 20 points lost at one
-/// tile, 3 to 10 won at eight).
+/// Row strides from here on are far; copying pays for itself from so many tiles on (measured: 15 to 20 points lost at
+/// one tile, 3 to 10 won at eight).
 constexpr std::int64_t far_bytes = 8192;
 constexpr int enough_users = 8;
 

@@ -34,9 +34,9 @@ struct KeyBlock {
 /// Floats of scratch memory that key_block() may need, a multiple of 16.
 std::size_t key_block_floats(std::int64_t key_count, std::int64_t head_dim, std::int64_t value_dim) noexcept;
 
-/// Keys first … first + count − 1 of a member's kv head. What is not f32 with elements that follow each other is converted
-/// or copied to `scratch`, once for all tiles that use the block; so are rows that lie far apart if `users` tiles (enough to
-/// pay for it) will: far rows share cache sets, and each needs a page of its own.
+/// Keys first … first + count − 1 of a member's kv head. What is not f32 with elements that follow each other is
+/// converted or copied to `scratch`, once for all tiles that use the block; so are rows that lie far apart if `users`
+/// tiles (enough to pay for it) will: far rows share cache sets, and each needs a page of its own.
 KeyBlock key_block(const kernels::Kernels& kernels, const Arguments& arguments, const Member& member,
                    std::int64_t kv_head, std::int64_t first, std::int64_t count, int users, float* scratch) noexcept;
 

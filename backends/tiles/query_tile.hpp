@@ -20,9 +20,9 @@ namespace attune::tiles {
 /// Whose rows these are.
 struct HeadRows {
   Member member;
-  std::int64_t index = 0;    // of the member: 0 … B − 1
+  std::int64_t index = 0;  // of the member: 0 … B − 1
   std::int64_t kv_head = 0;
-  std::int64_t count = 0;    // group · queries
+  std::int64_t count = 0;  // group · queries
 };
 
 HeadRows head_rows(const Arguments& arguments, std::int64_t member, std::int64_t kv_head) noexcept;
@@ -37,7 +37,8 @@ struct TileState {
 class QueryTile {
  public:
   /// Floats of scratch memory a tile needs, a multiple of 16.
-  static std::size_t scratch_floats(const kernels::Kernels& kernels, std::int64_t head_dim, std::int64_t value_dim) noexcept;
+  static std::size_t scratch_floats(const kernels::Kernels& kernels, std::int64_t head_dim,
+                                    std::int64_t value_dim) noexcept;
 
   /// Takes rows first_row … of the head, as many as there are and fit. `own` is the tile's memory, `shared` that of all
   /// tiles of the thread; both aligned to 64 bytes.
@@ -57,8 +58,8 @@ class QueryTile {
     return left.begin < left.end;
   }
 
-  /// The part of the block that some lane may attend (its count is 0 if none does). It starts at a multiple of 4 keys into
-  /// the block and ends at one, or at the end of keys(): partial sums go by a key's place modulo 4.
+  /// The part of the block that some lane may attend (its count is 0 if none does). It starts at a multiple of 4 keys
+  /// into the block and ends at one, or at the end of keys(): partial sums go by a key's place modulo 4.
   KeyBlock part_of(const KeyBlock& block) const noexcept;
 
   /// Scores of the part's keys, with everything that options do to them; row_max gets the lanes' maxima.

@@ -36,8 +36,8 @@ void write_row(const kernels::Kernels& kernels, const float* row, const MutableT
 
 std::size_t padded_floats(std::int64_t floats) noexcept { return (static_cast<std::size_t>(floats) + 15) / 16 * 16; }
 
-const float* read_row(const kernels::Kernels& kernels, const TensorView& tensor, std::int64_t first, std::int64_t stride,
-                      std::int64_t count, float* scratch) noexcept {
+const float* read_row(const kernels::Kernels& kernels, const TensorView& tensor, std::int64_t first,
+                      std::int64_t stride, std::int64_t count, float* scratch) noexcept {
   if (count == 0) return scratch;
   if (tensor.dtype == DType::f32) {
     const float* elements = tensor.as<float>() + first;

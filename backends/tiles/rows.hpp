@@ -20,10 +20,10 @@ inline std::int64_t index_of(const TensorLayout& tensor, std::int64_t i, std::in
   return i * tensor.strides[0] + j * tensor.strides[1] + k * tensor.strides[2];
 }
 
-/// `count` elements from index `first` on, at `stride`: the tensor's own memory if that is contiguous f32, else a copy in
-/// `scratch`. The dtype is f32, f16 or bf16.
-const float* read_row(const kernels::Kernels& kernels, const TensorView& tensor, std::int64_t first, std::int64_t stride,
-                      std::int64_t count, float* scratch) noexcept;
+/// `count` elements from index `first` on, at `stride`: the tensor's own memory if that is contiguous f32, else a copy
+/// in `scratch`. The dtype is f32, f16 or bf16.
+const float* read_row(const kernels::Kernels& kernels, const TensorView& tensor, std::int64_t first,
+                      std::int64_t stride, std::int64_t count, float* scratch) noexcept;
 
 /// Where rows wait on their way to a tensor that they cannot be written into directly: one of `stride` floats per lane.
 struct RowScratch {
@@ -31,8 +31,8 @@ struct RowScratch {
   std::int64_t stride = 0;
 };
 
-/// The lanes of a tile [dim][lanes], times each lane's factor, into rows of the tensor's last axis; lane's row begins at
-/// element first[lane]. Rounds once to the tensor's dtype.
+/// The lanes of a tile [dim][lanes], times each lane's factor, into rows of the tensor's last axis; lane's row begins
+/// at element first[lane]. Rounds once to the tensor's dtype.
 void write_rows(const kernels::Kernels& kernels, const float* tile, std::int64_t dim, const float* factor,
                 const MutableTensorView& tensor, const std::int64_t* first, int count,
                 const RowScratch& scratch) noexcept;

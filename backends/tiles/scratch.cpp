@@ -9,8 +9,8 @@ namespace attune::tiles {
 
 ScratchLayout::ScratchLayout(const kernels::Kernels& kernels, const Problem& problem,
                              const ScratchNeeds& needs) noexcept
-    : row_floats_(static_cast<std::int64_t>(
-          padded_floats(std::max({problem.head_dim, problem.value_dim, needs.block_keys})))),
+    : row_floats_(
+          static_cast<std::int64_t>(padded_floats(std::max({problem.head_dim, problem.value_dim, needs.block_keys})))),
       tile_floats_(QueryTile::scratch_floats(kernels, problem.head_dim, problem.value_dim)) {
   rows_ = tile_floats_ * static_cast<std::size_t>(needs.tiles);
   row_max_ = rows_ + static_cast<std::size_t>(row_floats_ * kernels.lanes);

@@ -33,7 +33,9 @@ class ScratchLayout {
 
   std::size_t floats() const noexcept { return floats_; }
   Scratch shared(float* memory) const noexcept;
-  float* tile(float* memory, int index) const noexcept { return memory + static_cast<std::size_t>(index) * tile_floats_; }
+  float* tile(float* memory, int index) const noexcept {
+    return memory + static_cast<std::size_t>(index) * tile_floats_;
+  }
 
  private:
   std::int64_t row_floats_;

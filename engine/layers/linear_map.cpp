@@ -84,8 +84,8 @@ class LinearJob {
     std::fill_n(ones, tiles::max_lanes, 1.0f);
     for (int lane = 0; lane < rows; ++lane) {
       const std::int64_t token = first_token + lane;
-      at[lane] = tiles::index_of(y_, token / x_.shape[1], first / dim(), token % x_.shape[1]) +
-                 first % dim() * y_.strides[3];
+      at[lane] =
+          tiles::index_of(y_, token / x_.shape[1], first / dim(), token % x_.shape[1]) + first % dim() * y_.strides[3];
     }
     float* waiting = block + block_features * kernels_.lanes;
     tiles::write_rows(kernels_, block, count, ones, y_, at, rows, {waiting, block_features});

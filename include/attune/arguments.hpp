@@ -69,10 +69,18 @@ struct Arguments {
       m.keys = key_lengths.data != nullptr ? index_at(key_lengths, b) : key.shape[2];
     }
     switch (align.kind) {
-      case Align::Kind::bottom_right: m.offset = m.keys - m.queries; break;
-      case Align::Kind::top_left: m.offset = 0; break;
-      case Align::Kind::offset: m.offset = align.offset; break;
-      case Align::Kind::offsets: m.offset = index_at(align.offsets, b); break;
+      case Align::Kind::bottom_right:
+        m.offset = m.keys - m.queries;
+        break;
+      case Align::Kind::top_left:
+        m.offset = 0;
+        break;
+      case Align::Kind::offset:
+        m.offset = align.offset;
+        break;
+      case Align::Kind::offsets:
+        m.offset = index_at(align.offsets, b);
+        break;
     }
     return m;
   }

@@ -16,7 +16,8 @@ class Task {
   template <typename F>
     requires std::is_nothrow_invocable_v<F&, std::int64_t, int> && (!std::is_same_v<std::remove_cvref_t<F>, Task>)
   Task(F& f) noexcept
-      : function_([](void* object, std::int64_t item, int worker) noexcept { (*static_cast<F*>(object))(item, worker); }),
+      : function_(
+            [](void* object, std::int64_t item, int worker) noexcept { (*static_cast<F*>(object))(item, worker); }),
         object_(const_cast<void*>(static_cast<const void*>(&f))) {}
   Task(void (*function)(void*, std::int64_t, int) noexcept, void* object) noexcept
       : function_(function), object_(object) {}

@@ -35,9 +35,9 @@ struct Align {
 
 /// Options and further outputs of one call. Views must stay valid until the call has returned.
 struct AttentionOptions {
-  std::optional<double> scale{};     // of query · key; default 1/√head_dim. Finite, may be negative.
+  std::optional<double> scale{};   // of query · key; default 1/√head_dim. Finite, may be negative.
   bool causal = false;             // keep keys at or before the query's position (see Align)
-  Align align{};                     // where the queries stand among the keys
+  Align align{};                   // where the queries stand among the keys
   std::int64_t window_left = -1;   // keys before the query's position that are kept; −1: all
   std::int64_t window_right = -1;  // keys after it that are kept; −1: all
   double softcap = 0;              // c > 0: s becomes c · tanh(s / c); 0: none
@@ -70,7 +70,7 @@ struct AttentionOptions {
 
   std::string_view backend{};  // force this backend by name; empty: the engine's choice (see Engine)
   std::string_view isa{};      // force this instruction set by name, for example "avx2"; empty: the best
-  bool reproducible = false;  // let nothing but the machine's instruction set decide backend and variant
+  bool reproducible = false;   // let nothing but the machine's instruction set decide backend and variant
 };
 
 /// The tensors of one call.

@@ -6,11 +6,14 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
 #include <random>
 #include <vector>
+
+#include <attune/dtype.hpp>
 
 #include "backends/kernels/instruction_sets.hpp"
 
@@ -191,7 +194,8 @@ TEST_P(KernelTest, SoftmaxStreamsToTheSameSumsAsOnePass) {
       for (int lane = 0; lane < lanes; ++lane) {
         row_max[lane] = -infinity;
         for (std::int64_t key = 0; key < count; ++key) {
-          const float score = 20.0f * random() + (lane % 2 == 0 ? static_cast<float>(block) : -static_cast<float>(block));
+          const float score =
+              20.0f * random() + (lane % 2 == 0 ? static_cast<float>(block) : -static_cast<float>(block));
           scores[key * lanes + lane] = score;
           row_max[lane] = std::max(row_max[lane], score);
           all[static_cast<std::size_t>(lane)].push_back(score);
@@ -289,7 +293,9 @@ TEST_P(KernelTest, WeightedSumAddsValuesAtEveryTail) {
         for (std::int64_t column = 0; column < dim; ++column)
           for (int lane = 0; lane < vectors * lanes / 2; ++lane) {
             const double old = before[static_cast<std::size_t>(column * lanes + lane)];
-            double expected = start == Start::zero ? 0 : start == Start::add ? old : old * static_cast<double>(alpha[lane]);
+            double expected = start == Start::zero  ? 0
+                              : start == Start::add ? old
+                                                    : old * static_cast<double>(alpha[lane]);
             for (std::int64_t key = 0; key < count; ++key)
               expected += static_cast<double>(weights[key * lanes + lane]) *
                           static_cast<double>(values[static_cast<std::size_t>(key * stride + column)]);
@@ -334,8 +340,185 @@ TEST_P(KernelTest, AllFiniteSeesEveryLaneInUse) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, KernelTest, testing::ValuesIn(attune::kernels::instruction_sets().begin(),
-                                                            attune::kernels::instruction_sets().end()),
+TEST_P(KernelTest, NaturalSoftmaxTakesTheLowestFiniteScores) {
+  const int lanes = kernels().lanes;
+  const float lowest = std::numeric_limits<float>::lowest();
+  Tile scores(3 * lanes, lowest), m(lanes, -infinity), l(lanes), alpha(lanes), row_max(lanes, lowest);
+  scores[0] = 1.0f, scores[lanes] = 0.0f, row_max[0] = 1.0f;
+  kernels().softmax(scores, 3, 2, true, false, row_max, m, l, alpha);
+  EXPECT_EQ(scores[0], 1.0f);
+  EXPECT_NEAR(scores[lanes], std::exp(-1.0), std::exp(-1.0) * exp2_error(1.5));
+  EXPECT_EQ(scores[2 * lanes], 0.0f);
+  for (int lane = 1; lane < lanes; ++lane) EXPECT_EQ(l[lane], 3.0f) << "equal scores, however low, weigh the same";
+}
+
+/// One function of the options against a formula in double, for key counts around every tail.
+template <typename Apply, typename Formula>
+void check_scores(const Kernels& k, const std::vector<std::int64_t>& counts, const std::vector<float>& inputs,
+                  Apply apply, Formula formula) {
+  const int lanes = k.lanes;
+  for (const std::int64_t count : counts)
+    for (const int vectors : {1, 2}) {
+      Tile scores(count * lanes), row_max(lanes);
+      for (std::int64_t i = 0; i < count * lanes; ++i) scores[i] = inputs[static_cast<std::size_t>(i) % inputs.size()];
+      const std::vector<float> before(static_cast<float*>(scores), scores + count * lanes);
+      apply(scores, count, vectors, row_max);
+      for (int lane = 0; lane < vectors * lanes / 2; ++lane) {
+        float largest = -infinity;
+        for (std::int64_t key = 0; key < count; ++key) {
+          const std::int64_t at = key * lanes + lane;
+          formula(before[static_cast<std::size_t>(at)], scores[at], key, lane);
+          largest = std::max(largest, scores[at]);
+        }
+        ASSERT_EQ(row_max[lane], largest);
+      }
+    }
+}
+
+TEST_P(KernelTest, SoftcapIsScaledTanh) {
+  const std::vector<float> inputs{0.0f, 1e-6f, -0.3f, 0.7f, 4.0f, -19.0f, 200.0f, infinity, -infinity, -1e30f, 3.0f};
+  for (const float cap : {0.5f, 30.0f})
+    check_scores(
+        kernels(), counts(), inputs,
+        [&](float* scores, std::int64_t count, int vectors, float* row_max) {
+          kernels().softcap(scores, count, cap, vectors, row_max);
+        },
+        [&](float before, float after, std::int64_t, int) {
+          const double exact =
+              static_cast<double>(cap) * std::tanh(static_cast<double>(before) / static_cast<double>(cap));
+          // tanh's absolute error: those of exp2 and of the quotient's three operations, all of values of at most 1.
+          ASSERT_NEAR(after, exact, static_cast<double>(cap) * 12 * 0x1p-24) << before;
+        });
+  Tile scores(kernels().lanes, not_a_number), row_max(kernels().lanes);
+  kernels().softcap(scores, 1, 2.0f, 2, row_max);
+  for (int lane = 0; lane < kernels().lanes; ++lane) EXPECT_TRUE(std::isnan(scores[lane]));
+}
+
+TEST_P(KernelTest, BiasAndMarksAreReadInTheQueriesOrder) {
+  const int lanes = kernels().lanes;
+  std::vector<std::int64_t> lengths = counts();
+  lengths.insert(lengths.end(), {31, 32, 33, 47});
+  for (const bool shared : {false, true})
+    for (const std::int64_t count : lengths)
+      for (const int vectors : {1, 2}) {
+        std::vector<std::vector<float>> biases, marks;
+        std::vector<const float*> bias_rows, mark_rows;
+        for (int lane = 0; lane < lanes; ++lane) {
+          biases.push_back(random_row(count));
+          marks.emplace_back(static_cast<std::size_t>(count));
+          for (std::int64_t key = 0; key < count; ++key)
+            marks.back()[static_cast<std::size_t>(key)] = random() < 0 ? 0.0f : -infinity;
+        }
+        for (int lane = 0; lane < lanes; ++lane) {
+          bias_rows.push_back(biases[shared ? 0 : static_cast<std::size_t>(lane)].data());
+          mark_rows.push_back(marks[shared ? 0 : static_cast<std::size_t>(lane)].data());
+        }
+        Tile scores(count * lanes), row_max(lanes);
+        fill(scores, count * lanes);
+        scores[0] = not_a_number;
+        const std::vector<float> before(static_cast<float*>(scores), scores + count * lanes);
+        kernels().add_bias(scores, count, bias_rows.data(), vectors, row_max);
+        kernels().select_keys(scores, count, mark_rows.data(), vectors, row_max);
+        for (int lane = 0; lane < vectors * lanes / 2; ++lane)
+          for (std::int64_t key = 0; key < count; ++key) {
+            const auto at = static_cast<std::size_t>(key * lanes + lane);
+            const float sum = before[at] + bias_rows[static_cast<std::size_t>(lane)][key];
+            if (mark_rows[static_cast<std::size_t>(lane)][key] == -infinity)
+              ASSERT_EQ(scores[key * lanes + lane], -infinity);
+            else if (std::isnan(sum))
+              ASSERT_TRUE(std::isnan(scores[key * lanes + lane]));
+            else
+              ASSERT_EQ(scores[key * lanes + lane], sum);
+          }
+      }
+}
+
+TEST_P(KernelTest, AlibiFallsWithDistance) {
+  const int lanes = kernels().lanes;
+  Tile slopes(lanes), positions(lanes);
+  for (int lane = 0; lane < lanes; ++lane) {
+    slopes[lane] = 0.25f * static_cast<float>(lane % 3);
+    positions[lane] = static_cast<float>(3 * lane - 20);
+  }
+  check_scores(
+      kernels(), counts(), random_row(97),
+      [&](float* scores, std::int64_t count, int vectors, float* row_max) {
+        kernels().alibi(scores, count, slopes, positions, vectors, row_max);
+      },
+      [&](float before, float after, std::int64_t key, int lane) {
+        const double bias = static_cast<double>(slopes[lane]) *
+                            std::abs(static_cast<double>(positions[lane]) - static_cast<double>(key));
+        ASSERT_NEAR(after, static_cast<double>(before) - bias, 2 * (1 + bias) * 0x1p-24);
+      });
+}
+
+TEST_P(KernelTest, MarksTellWhatIsKept) {
+  for (std::int64_t count = 0; count < 50; ++count) {
+    std::vector<std::uint8_t> keep(static_cast<std::size_t>(count));
+    for (std::size_t i = 0; i < keep.size(); ++i)
+      keep[i] = i % 3 == 0 ? 0 : static_cast<std::uint8_t>(1 + 100 * (i % 2));
+    std::vector<float> marks(keep.size() + 1, 5.0f);
+    kernels().marks(keep.data(), count, marks.data());
+    for (std::size_t i = 0; i < keep.size(); ++i) ASSERT_EQ(marks[i], keep[i] != 0 ? 0.0f : -infinity);
+    ASSERT_EQ(marks.back(), 5.0f);
+  }
+}
+
+TEST_P(KernelTest, NormaliseLeavesZeroWeightsZero) {
+  const int lanes = kernels().lanes;
+  Tile weights(3 * lanes, 0.5f), factor(lanes, 0.25f);
+  weights[0] = 0.0f, weights[lanes] = -0.0f, factor[0] = not_a_number;
+  kernels().normalise(weights, 3, factor, 2);
+  EXPECT_FALSE(std::signbit(weights[lanes]));
+  EXPECT_EQ(weights[0], 0.0f);
+  EXPECT_EQ(weights[lanes], 0.0f);
+  EXPECT_TRUE(std::isnan(weights[2 * lanes]));
+  EXPECT_EQ(weights[1], 0.125f);
+}
+
+TEST_P(KernelTest, SixteenBitFloatsWidenAndNarrowExactly) {
+  for (const bool bf16 : {false, true}) {
+    std::vector<std::uint16_t> all(1 << 16), back(all.size());
+    for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<std::uint16_t>(i);
+    std::vector<float> wide(all.size());
+    kernels().widen(all.data(), bf16, static_cast<std::int64_t>(all.size()), wide.data());
+    kernels().narrow(wide.data(), bf16, static_cast<std::int64_t>(all.size()), back.data());
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      const float exact = bf16 ? to_float(attune::bfloat16{all[i]}) : to_float(attune::float16{all[i]});
+      if (std::isnan(exact)) {
+        ASSERT_TRUE(std::isnan(wide[i]));
+        const float again = bf16 ? to_float(attune::bfloat16{back[i]}) : to_float(attune::float16{back[i]});
+        ASSERT_TRUE(std::isnan(again));
+      } else {
+        ASSERT_EQ(wide[i], exact);
+        ASSERT_EQ(back[i], all[i]);
+      }
+    }
+  }
+}
+
+TEST_P(KernelTest, NarrowRoundsToNearestEven) {
+  std::vector<float> values;
+  for (const float magnitude : {1e-9f, 3e-8f, 2.5e-6f, 6.1e-5f, 0.3f, 1.0f, 1234.5f, 65519.0f, 65520.0f, 1e9f, 3.3e38f})
+    for (int i = 0; i < 3000; ++i)
+      values.push_back(magnitude * (1.0f + random() * 0.01f) * (i % 2 == 0 ? 1.0f : -1.0f));
+  // Halfway between neighbours.
+  for (std::uint32_t bits = 0x3f800000u; bits < 0x3f900000u; bits += 0x1000u)
+    values.push_back(std::bit_cast<float>(bits));
+  const auto count = static_cast<std::int64_t>(values.size());
+  std::vector<std::uint16_t> narrow(values.size());
+  for (const bool bf16 : {false, true}) {
+    kernels().narrow(values.data(), bf16, count, narrow.data());
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const auto x = static_cast<double>(values[i]);
+      ASSERT_EQ(narrow[i], bf16 ? attune::to_bfloat16(x).bits : attune::to_float16(x).bits) << x;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, KernelTest,
+                         testing::ValuesIn(attune::kernels::instruction_sets().begin(),
+                                           attune::kernels::instruction_sets().end()),
                          [](const auto& set) { return std::string(set.param.kernels->name); });
 
 }  // namespace
