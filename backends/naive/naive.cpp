@@ -82,7 +82,7 @@ struct Softmax {
   double sum = 0;
 
   bool empty() const noexcept { return largest == minus_infinity; }
-  double lse() const noexcept { return empty() ? minus_infinity : largest + std::log(sum); }
+  double lse() const noexcept { return largest + std::log(sum); }  // of an empty row: −inf + ln 0
 };
 
 /// A score of −inf has weight 0, in a row of NaN too.

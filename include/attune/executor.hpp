@@ -57,8 +57,9 @@ ATTUNE_API int available_cores() noexcept;
 
 /// An executor of `threads` threads (0: available_cores()), on oneTBB where the library was built with it.
 /// The count asked for is the count used, above the number of cores too. Throws Error(invalid_argument) for
-/// a negative count, Error(out_of_memory) when no threads could be had, and Error(unsupported) for more than
-/// one thread in a library that was built without oneTBB.
+/// a negative count or one that oneTBB never reaches (above 256 and above two for each core),
+/// Error(out_of_memory) when no threads could be had, and Error(unsupported) for more than one thread in a
+/// library that was built without oneTBB.
 ATTUNE_API std::shared_ptr<Executor> make_executor(int threads = 0);
 
 }  // namespace attune

@@ -2,6 +2,7 @@
 // takes.
 //
 // How to add a case: a function (Session&) that throws Failure, pushed in contract_cases().
+#include <algorithm>
 #include <cmath>
 #include <string>
 
@@ -49,6 +50,11 @@ void refuses_with_reasons(Session& session) {
   });
 }
 
+bool has_kernels_for(const Backend& backend, Isa isa) {
+  const std::vector<Isa> isas = backend.instruction_sets();
+  return std::find(isas.begin(), isas.end(), isa) != isas.end();
+}
+
 void estimates_and_plans(Session& session) {
   const Subject& subject = session.subject();
   for_each_option(session, [&](const Problem& problem, const Extents& extents, const std::string& what) {
@@ -58,6 +64,9 @@ void estimates_and_plans(Session& session) {
     const auto plan = subject.backend->plan(problem, subject.machine);
     if (plan == nullptr) throw Failure("plan() returned nothing: " + what);
     if (!(plan->problem() == problem)) throw Failure("the plan is for another problem: " + what);
+    if (has_kernels_for(*subject.backend, subject.machine.isa) && plan->isa() != subject.machine.isa)
+      throw Failure(std::string("the plan uses ") + attune::name(plan->isa()) + " instead of " +
+                    attune::name(subject.machine.isa) + ": " + what);
     if (plan->describe(extents, 2).empty()) throw Failure("the plan does not describe itself: " + what);
   });
 }

@@ -135,14 +135,18 @@ int main(int argc, char** argv) {
   Subject subject{find(engine, choice.backend), engine.machine(), TraitSet::all()};
   const auto oracle = find(engine, "naive");
   if (subject.backend == nullptr || oracle == nullptr) {
-    std::fprintf(stderr, "There is no backend called %s.\n", choice.backend.c_str());
+    std::fprintf(stderr, "There is no backend called %s; there are:", choice.backend.c_str());
+    for (const auto& backend : engine.backends()) std::fprintf(stderr, " %s", std::string(backend->name()).c_str());
+    std::fprintf(stderr, "\n");
     return wrong_usage;
   }
   if (const std::string reason = choose_isa(choice.isa, subject); !reason.empty()) {
     std::printf("SKIP: %s\n", reason.c_str());
     return cannot_run_here;
   }
-  std::printf("%s, %s, seed %llu\n", choice.backend.c_str(), attune::name(subject.machine.isa),
+  const bool has_kernels = !subject.backend->instruction_sets().empty();
+  std::printf("%s, %s, seed %llu\n", choice.backend.c_str(),
+              attune::name(has_kernels ? subject.machine.isa : attune::Isa::generic),
               static_cast<unsigned long long>(choice.settings.seed));
   return run_all(choice, subject, *oracle);
 }

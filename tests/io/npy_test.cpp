@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "tests/io/hostile_files.hpp"
 #include "tests/io/tensor_bytes.hpp"
 
 namespace attune {
@@ -63,73 +64,9 @@ TEST(Npy, KeepsTheBytes) {
   EXPECT_EQ(tensor.view().as<std::int32_t>()[1], -1);
 }
 
-struct Hostile {
-  const char* what;
-  std::string file;
-  const char* words;  // that the complaint holds
-};
-
-std::vector<Hostile> hostile_files() {
-  const std::string good = npy_file(npy_dict("<f4", "(1,)"), four_bytes);
-  const auto with_header = [](std::string_view header) { return npy_file(header, four_bytes); };
-  const auto with_shape = [](std::string_view shape) { return npy_file(npy_dict("<f4", shape), four_bytes); };
-  const auto with_descr = [](std::string_view descr) { return npy_file(npy_dict(descr, "(1,)"), four_bytes); };
-  std::string deep = "(";
-  for (int i = 0; i < 100; ++i) deep += "1, ";
-  return {
-      {"empty", "", "is empty"},
-      {"half of the magic", good.substr(0, 4), "ends too early"},
-      {"another format", std::string(200, 'x'), "does not start with"},
-      {"version 4", npy_file(npy_dict("<f4", "(1,)"), four_bytes, 4), "version 4.0"},
-      {"version 0", npy_file(npy_dict("<f4", "(1,)"), four_bytes, 0), "version 0.0"},
-      {"cut in the length", good.substr(0, 9), "ends too early"},
-      {"cut in the header", good.substr(0, 40), "ends within its header"},
-      {"header beyond the file", "\x93NUMPY\x02" + std::string(1, '\0') + "\xff\xff\xff\xff" + good,
-       "ends within its header"},
-      {"cut in the elements", good.substr(0, good.size() - 1), "ends too early"},
-      {"no elements", good.substr(0, good.size() - 4), "ends too early"},
-      {"trailing garbage", good + "x", "bytes after its elements"},
-      {"Fortran order", with_header("{'descr': '<f4', 'fortran_order': True, 'shape': (1,), }"), "Fortran order"},
-      {"big-endian", with_descr(">f4"), "big-endian"},
-      {"native without a name", with_descr("=f4"), "is not read here"},
-      {"complex", with_descr("<c8"), "is not read here"},
-      {"unsigned 32", with_descr("<u4"), "is not read here"},
-      {"bf16 as NumPy has it", with_descr("<V2"), ".safetensors"},
-      {"structured", with_header("{'descr': [('x', '<f4')], 'fortran_order': False, 'shape': (1,), }"),
-       "structured array"},
-      {"Python object", with_descr("|O"), "is not read here"},
-      {"negative size", with_shape("(-1,)"), "a size"},
-      {"size beyond 64 bits", with_shape("(99999999999999999999,)"), "beyond 64 bits"},
-      {"elements overflow", with_shape("(4294967296, 4294967296)"), "more elements than 64 bits"},
-      {"bytes overflow", with_shape("(4611686018427387904,)"), "more bytes than 64 bits"},
-      {"overflow behind a 0", with_shape("(0, 4294967296, 4294967296)"), "more elements than 64 bits"},
-      {"far more than the file", with_shape("(1099511627776,)"), "ends too early"},
-      {"tuple without a comma", with_shape("(1)"), "tuple of one"},
-      {"list for a tuple", with_shape("[1]"), "'('"},
-      {"too many sizes", with_shape(deep + ")"), "more than 64"},
-      {"endless tuple", with_shape("(1, "), "a size"},
-      {"float for a size", with_shape("(1.0,)"), "','"},
-      {"no shape", with_header("{'descr': '<f4', 'fortran_order': False, }"), "no \"shape\""},
-      {"no descr", with_header("{'fortran_order': False, 'shape': (1,), }"), "no \"descr\""},
-      {"no order", with_header("{'descr': '<f4', 'shape': (1,), }"), "no \"fortran_order\""},
-      {"two shapes", with_header("{'descr': '<f4', 'fortran_order': False, 'shape': (1,), 'shape': (2,), }"), "twice"},
-      {"unknown key", with_header("{'descr': '<f4', 'fortran_order': False, 'shape': (1,), 'x': (2,), }"),
-       "unknown key"},
-      {"no dictionary", with_header("42"), "'{'"},
-      {"unclosed dictionary", with_header("{'descr': '<f4'"), "'}'"},
-      {"unclosed quote", with_header("{'descr: "), "closing quote"},
-      {"words after the dictionary", with_header(npy_dict("<f4", "(1,)") + " import os"), "end of the header"},
-      {"order is a number", with_header("{'descr': '<f4', 'fortran_order': 0, 'shape': (1,), }"), "True or False"},
-      {"non-ASCII header", with_header("{'descr': '<f4', 'fortran_order': False, 'sh\xc3\xa4pe': (1,), }"),
-       "unknown key"},
-      {"terminal escapes in the header", with_header("{'\x1b[2J': 1}"), "\\x1b[2J"},
-      {"a bool that is 2", npy_file(npy_dict("|b1", "(1,)"), "\2"), "must be 0 or 1"},
-  };
-}
-
 TEST(Npy, RefusesHostileFiles) {
-  for (const Hostile& hostile : hostile_files()) {
-    const std::string complaint = complaint_about(hostile.file, io::read_npy);
+  for (const HostileFile& hostile : hostile_npy_files()) {
+    const std::string complaint = complaint_about(hostile.contents, io::read_npy);
     EXPECT_NE(complaint.find(hostile.words), std::string::npos) << hostile.what << ": \"" << complaint << '"';
     EXPECT_EQ(complaint.find('\n'), std::string::npos) << hostile.what;
     EXPECT_EQ(complaint.find('\x1b'), std::string::npos) << hostile.what;

@@ -23,6 +23,14 @@ std::string safetensors_file(std::string_view header, std::string_view elements)
   return little_endian(header.size(), 8) + std::string(header) + std::string(elements);
 }
 
+std::string safetensors_entry(std::string_view name, std::string_view dtype, std::string_view shape,
+                              std::string_view offsets) {
+  return "\"" + std::string(name) + "\":{\"dtype\":\"" + std::string(dtype) + "\",\"shape\":" + std::string(shape) +
+         ",\"data_offsets\":" + std::string(offsets) + "}";
+}
+
+std::string object(std::string_view members) { return "{" + std::string(members) + "}"; }
+
 std::string little_endian(std::uint64_t value, std::size_t bytes) {
   std::string result;
   for (std::size_t i = 0; i < bytes; ++i, value >>= 8) result += static_cast<char>(value & 0xff);

@@ -22,6 +22,11 @@ std::string npy_dict(std::string_view descr, std::string_view shape);
 /// A .safetensors file.
 std::string safetensors_file(std::string_view header, std::string_view elements);
 
+/// One tensor's member of that header, and the object around them all.
+std::string safetensors_entry(std::string_view name, std::string_view dtype, std::string_view shape,
+                              std::string_view offsets);
+std::string object(std::string_view members);
+
 /// A number's bytes, the lowest first.
 std::string little_endian(std::uint64_t value, std::size_t bytes);
 

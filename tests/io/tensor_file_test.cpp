@@ -2,13 +2,12 @@
 #include "tools/attune/io/tensor_file.hpp"
 
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 
-#include <csignal>
 #include <filesystem>
 #include <string>
 
+#include "tests/io/file_size_limit.hpp"
 #include "tests/io/scratch_folder.hpp"
 #include "tests/io/tensor_bytes.hpp"
 
@@ -111,15 +110,8 @@ TEST(WriteTensor, FollowsLinksAndTheUmask) {
 TEST(WriteTensor, AFailedWriteLeavesNothing) {
   const ScratchFolder folder;
   folder.file("out.npy", "before");
-  // A limit on file sizes fails a write half-way, as a full disk does.
-  struct rlimit before{};
-  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
-  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
-  const struct rlimit small{1000, before.rlim_max};
-  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  const FileSizeLimit limit(1000);
   EXPECT_THROW(io::write_tensor(folder.path("out.npy"), io::make_tensor(DType::f32, {1000}), "out"), io::WriteError);
-  ::setrlimit(RLIMIT_FSIZE, &before);
-  std::signal(SIGXFSZ, handler);
   EXPECT_EQ(contents_of(folder.path("out.npy")), "before");
   EXPECT_EQ(folder.names(), std::vector<std::string>{"out.npy"});
 }

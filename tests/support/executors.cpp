@@ -9,11 +9,7 @@ namespace attune::test {
 
 ThreadExecutor::ThreadExecutor(int threads) {
   threads_.reserve(static_cast<std::size_t>(threads));
-  for (int worker = 0; worker < threads; ++worker) {
-    // The number of threads is read by the workers: none may start its first loop before all are there, and none
-    // does, since parallel_for cannot be called before the constructor has returned.
-    threads_.emplace_back([this, worker] { work(worker); });
-  }
+  for (int worker = 0; worker < threads; ++worker) threads_.emplace_back([this, worker] { work(worker); });
 }
 
 ThreadExecutor::~ThreadExecutor() {

@@ -315,29 +315,62 @@ TEST(Naive, QueryHeadsShareKeyHeadsInOrder) {
 }
 
 TEST(Naive, PackedMembersSeeOnlyThemselves) {
-  // Members of 1 and 2 queries over 2 and 1 keys; positions count within a member.
-  const std::vector<float> query(3, 1);
-  const std::vector<float> key{std::log(1.0f), std::log(3.0f), 0};
-  const std::vector<float> value{4, 8, 100};
-  const std::vector<std::int64_t> cu_q{0, 1, 3};
-  const std::vector<std::int64_t> cu_k{0, 2, 3};
-  std::vector<float> out(3, -1);
-  std::vector<float> lse(3, -1);
+  // Members of 1 and 3 queries over 2 and 2 keys; positions count within a member.
+  const std::vector<float> query(4, 1);
+  const std::vector<float> key{std::log(1.0f), std::log(3.0f), std::log(2.0f), std::log(6.0f)};
+  const std::vector<float> value{4, 8, 100, 200};
+  const std::vector<std::int64_t> cu_q{0, 1, 4};
+  const std::vector<std::int64_t> cu_k{0, 2, 4};
+  std::vector<float> out(4, -1);
+  std::vector<float> lse(4, -1);
   AttentionOptions options;
   options.backend = "naive";
   options.scale = 1;
   options.causal = true;
   options.cu_seqlens_q = view(cu_q.data(), contiguous({3}));
   options.cu_seqlens_k = view(cu_k.data(), contiguous({3}));
-  options.lse = view(lse.data(), contiguous({1, 3}));
-  default_engine().attention({view(query.data(), packed(3, 1, 1)), view(key.data(), packed(3, 1, 1)),
-                              view(value.data(), packed(3, 1, 1)), view(out.data(), packed(3, 1, 1))},
+  options.lse = view(lse.data(), contiguous({1, 4}));
+  default_engine().attention({view(query.data(), packed(4, 1, 1)), view(key.data(), packed(4, 1, 1)),
+                              view(value.data(), packed(4, 1, 1)), view(out.data(), packed(4, 1, 1))},
                              options);
   EXPECT_NEAR(out[0], 7, 100 * FLT_EPSILON);
-  EXPECT_EQ(out[1], 0);  // two queries, one key, bottom right: the first sees nothing
+  EXPECT_EQ(out[1], 0);  // three queries, two keys, bottom right: the first sees nothing
   EXPECT_EQ(lse[1], -infinity);
   EXPECT_EQ(out[2], 100);
+  EXPECT_NEAR(out[3], 175, 1000 * FLT_EPSILON);
   EXPECT_NEAR(lse[0], std::log(4.0f), 10 * FLT_EPSILON);
+  EXPECT_NEAR(lse[3], std::log(8.0f), 10 * FLT_EPSILON);
+}
+
+TEST(Naive, SlopesSinksAndMasksAreEachHeadsOwn) {
+  // Two members of two heads, one query, two keys of score 0; each of slope, sink and mask tells them apart.
+  const std::vector<float> query(4, 1);
+  const std::vector<float> key(8, 0);
+  const std::vector<float> value{0, 1, 0, 1, 0, 1, 0, 1};
+  const std::vector<float> slopes{std::log(2.0f), std::log(3.0f), std::log(4.0f), std::log(5.0f)};
+  const std::vector<float> sinks{std::log(6.0f), std::log(7.0f)};
+  const std::vector<float> mask{0, std::log(1.0f), 0, std::log(2.0f), 0, std::log(3.0f), 0, std::log(4.0f)};
+  std::vector<float> out(4, -1);
+  AttentionOptions options;
+  options.backend = "naive";
+  options.alibi_slopes = view(slopes.data(), contiguous({2, 2}));
+  options.sinks = view(sinks.data(), contiguous({2}));
+  options.attn_mask = view(mask.data(), contiguous({2, 2, 1, 2}));
+  default_engine().attention({view(query.data(), bhsd(2, 2, 1, 1)), view(key.data(), bhsd(2, 2, 2, 1)),
+                              view(value.data(), bhsd(2, 2, 2, 1)), view(out.data(), bhsd(2, 2, 1, 1))},
+                             options);
+  // The query stands at key 1, so key 0 weighs 1 / e^slope; key 1 weighs its mask; then the sink.
+  EXPECT_NEAR(out[0], 1 / (1 / 2.0 + 1 + 6), 100 * FLT_EPSILON);
+  EXPECT_NEAR(out[1], 2 / (1 / 3.0 + 2 + 7), 100 * FLT_EPSILON);
+  EXPECT_NEAR(out[2], 3 / (1 / 4.0 + 3 + 6), 100 * FLT_EPSILON);
+  EXPECT_NEAR(out[3], 4 / (1 / 5.0 + 4 + 7), 100 * FLT_EPSILON);
+}
+
+TEST(Naive, ARowOfNothingButNaNIsNotEmpty) {
+  Counts call({1});
+  call.key[0] = not_a_number;
+  call.run();
+  EXPECT_TRUE(std::isnan(call.out[0]) && std::isnan(call.lse[0]) && std::isnan(call.weights[0]));
 }
 
 TEST(Naive, TakesStridesOfEveryKind) {

@@ -53,6 +53,18 @@ const StoredTensor& find(const SafetensorsIndex& index, const std::string& name)
   throw Error(ErrorCode::invalid_argument, "has no tensor " + in_quotes(name) + "; " + names(index));
 }
 
+std::string header_json(const std::string& name, DType dtype, const Shape& shape) {
+  nlohmann::ordered_json entry;
+  entry["dtype"] = safetensors_dtype(dtype);
+  entry["shape"] = shape;
+  entry["data_offsets"] = {0, byte_count(dtype, shape)};
+  try {
+    return nlohmann::ordered_json{{name, entry}}.dump();
+  } catch (const nlohmann::json::exception&) {
+    throw Error(ErrorCode::invalid_argument, "cannot hold a tensor whose name is not UTF-8");
+  }
+}
+
 }  // namespace
 
 SafetensorsIndex read_index(const ByteSource& source) {
@@ -72,11 +84,10 @@ Tensor read_stored_tensor(const ByteSource& source, const SafetensorsIndex& inde
 }
 
 std::vector<std::byte> safetensors_header(const std::string& name, DType dtype, const Shape& shape) {
-  nlohmann::ordered_json entry;
-  entry["dtype"] = safetensors_dtype(dtype);
-  entry["shape"] = shape;
-  entry["data_offsets"] = {0, byte_count(dtype, shape)};
-  std::string header = nlohmann::ordered_json{{name, entry}}.dump();
+  if (name == metadata_key) {
+    throw Error(ErrorCode::invalid_argument, "cannot hold a tensor named " + in_quotes(name) + ", which is reserved");
+  }
+  std::string header = header_json(name, dtype, shape);
   header.append((header_alignment - header.size() % header_alignment) % header_alignment, ' ');
 
   std::vector<std::byte> bytes(length_bytes + header.size());

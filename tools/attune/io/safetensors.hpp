@@ -37,7 +37,8 @@ SafetensorsIndex read_index(const ByteSource& source);
 /// there are, and Error(io) for a type that is not read here.
 Tensor read_stored_tensor(const ByteSource& source, const SafetensorsIndex& index, const std::string& name);
 
-/// What stands before the elements in a file of one tensor.
+/// What stands before the elements in a file of one tensor. Throws Error(invalid_argument) for a name that the
+/// format cannot hold.
 std::vector<std::byte> safetensors_header(const std::string& name, DType dtype, const Shape& shape);
 
 }  // namespace attune::io

@@ -15,7 +15,6 @@ using nlohmann::json;
 
 constexpr std::size_t deepest = 3;        // header, tensor, list of sizes
 constexpr std::size_t longest_list = 64;  // sizes of a shape
-constexpr const char* metadata_key = "__metadata__";
 
 struct NamedType {
   const char* name;

@@ -10,6 +10,9 @@
 
 namespace attune::io {
 
+/// The one key of a header that is not a tensor's name.
+inline constexpr const char* metadata_key = "__metadata__";
+
 /// What the header says, its offsets made absolute: elements begin at `data_begin` and end with the file, at
 /// `file_size`. Throws Error(io) naming the fault.
 SafetensorsIndex parse_safetensors_header(std::string_view header, std::uint64_t data_begin, std::uint64_t file_size);

@@ -46,7 +46,7 @@ double median(std::vector<double> values) {
 Executable::Executable(Engine& engine, const Tensors& tensors, const AttentionOptions& options,
                        const ExecutionWish& wish)
     : engine_(engine), call_(describe(tensors, options)), wish_(wish) {
-  const int threads = wish.threads.value_or(engine.machine().cores);
+  const int threads = wish.threads ? *wish.threads : engine.executor().num_threads();
   const Selection selection{options.backend, options.isa, options.reproducible};
   choice_ = engine.select(call_.problem, call_.extents, threads, selection);
   plan_ = engine.plan(call_.problem, call_.extents, threads, selection);
