@@ -23,9 +23,9 @@ std::vector<Shape> shapes() {
   for (const std::int64_t dim : {64, 128})
     for (const std::int64_t length : {128, 512, 1024, 4096})
       for (const bool causal : {false, true})
-        table.push_back({(causal ? "causal" : "full") + std::string("/S:") + std::to_string(length) + "/D:" +
-                             std::to_string(dim),
-                         1, 1, 1, length, length, dim, causal});
+        table.push_back(
+            {(causal ? "causal" : "full") + std::string("/S:") + std::to_string(length) + "/D:" + std::to_string(dim),
+             1, 1, 1, length, length, dim, causal});
   table.push_back({"short/S:16/D:64", 1, 96, 96, 16, 16, 64, false});
   table.push_back({"short/S:64/D:64", 1, 96, 96, 64, 64, 64, false});
   table.push_back({"bert/S:128/D:64", 8, 12, 12, 128, 128, 64, false});

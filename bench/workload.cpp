@@ -65,8 +65,8 @@ std::string Workload::check_rows(Engine& engine, std::int64_t first, std::int64_
   options.backend = "naive";
   engine.attention(tensors, options);
 
-  // Normal inputs: scores of a few units, so a few hundred roundings of 2⁻²⁴ of values of a few units; a wrong kernel is
-  // off by far more. The exact tolerances are the conformance suite's business.
+  // Normal inputs: scores of a few units, so a few hundred roundings of 2⁻²⁴ of values of a few units; a wrong kernel
+  // is off by far more. The exact tolerances are the conformance suite's business.
   constexpr double tolerance = 1e-4;
   for (std::int64_t row = 0; row < shape_.batch * shape_.heads; ++row)
     for (std::int64_t i = first * shape_.head_dim; i < (first + count) * shape_.head_dim; ++i) {

@@ -46,10 +46,11 @@ void check_inputs(std::span<const Named> inputs, std::span<const Named> outputs)
 
 void check_aliasing(const Arguments& a) {
   const std::array<Named, 3> outputs{{{"out", a.out}, {"lse", a.lse}, {"weights", a.weights}}};
-  const std::array<Named, 10> inputs{{{"query", a.query},
+  const std::array<Named, 11> inputs{{{"query", a.query},
                                       {"key", a.key},
                                       {"value", a.value},
                                       {"attn_mask", a.mask},
+                                      {"block_mask", a.block_mask},
                                       {"alibi_slopes", a.alibi_slopes},
                                       {"sinks", a.sinks},
                                       {"key_lengths", a.key_lengths},

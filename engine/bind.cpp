@@ -39,6 +39,7 @@ const char* difference(const Problem& a, const Problem& b) noexcept {
   if (a.cu_seqlens != b.cu_seqlens) return "cu_seqlens_q: presence";
   if (a.lse != b.lse) return "lse: presence";
   if (a.weights != b.weights) return "weights: presence";
+  if (a.block_mask != b.block_mask) return "block_mask: presence";
   return nullptr;
 }
 
@@ -55,6 +56,7 @@ void check_data(const Tensors& t, const AttentionOptions& o) {
   check_memory("value", t.value);
   check_memory("out", t.out);
   if (o.attn_mask) check_memory("attn_mask", *o.attn_mask);
+  if (o.block_mask) check_memory("block_mask", *o.block_mask);
   if (o.alibi_slopes) check_memory("alibi_slopes", *o.alibi_slopes);
   if (o.sinks) check_memory("sinks", *o.sinks);
   if (o.lse) check_memory("lse", *o.lse);
@@ -88,6 +90,13 @@ TensorView broadcast_mask(const TensorView& mask, const Arguments& a) noexcept {
   return {layout, mask.data};
 }
 
+TensorView broadcast_block_mask(const TensorView& map, const Arguments& a) noexcept {
+  TensorLayout layout = with_plain_strides(map, 0);
+  layout.shape[batch_axis] = a.members;
+  layout.shape[head_axis] = a.heads;
+  return {layout, map.data};
+}
+
 TensorView broadcast_slopes(const TensorView& slopes, const Arguments& a) noexcept {
   TensorLayout layout = with_plain_strides(slopes, 0);
   if (layout.rank == 1) layout.strides = {0, layout.strides[0]};
@@ -109,6 +118,11 @@ MutableTensorView batched_lse(const MutableTensorView& lse) noexcept {
 
 void set_options(const AttentionOptions& options, Arguments& a) noexcept {
   if (options.attn_mask) a.mask = broadcast_mask(*options.attn_mask, a);
+  if (options.block_mask) {
+    a.block_mask = broadcast_block_mask(*options.block_mask, a);
+    a.block_queries = options.block_queries;
+    a.block_keys = options.block_keys;
+  }
   if (options.alibi_slopes) a.alibi_slopes = broadcast_slopes(*options.alibi_slopes, a);
   if (options.sinks) a.sinks = *options.sinks;
   if (options.key_lengths) a.key_lengths = *options.key_lengths;

@@ -142,6 +142,7 @@ Problem problem_of(const AttentionLayouts& t, const AttentionOptions& options) n
   problem.cu_seqlens = t.packed;
   problem.lse = options.lse.has_value();
   problem.weights = options.weights.has_value();
+  problem.block_mask = options.block_mask.has_value();
   return problem;
 }
 
@@ -152,7 +153,9 @@ Description describe(const Tensors& tensors, const AttentionOptions& options) {
   AttentionLayouts layouts = check_tensors(tensors, packed);
   layouts.members = packed ? packed_members(options) : layouts.query.shape[batch_axis];
   check_options(options, layouts);
-  return {problem_of(layouts, options), extents_of(layouts, options)};
+  const Extents extents = extents_of(layouts, options);
+  check_block_mask(options, layouts.heads(), extents);
+  return {problem_of(layouts, options), extents};
 }
 
 }  // namespace attune

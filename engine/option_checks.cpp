@@ -101,6 +101,20 @@ void check_option_tensors(const AttentionOptions& options, const AttentionLayout
   check_outputs(options, t);
 }
 
+void check_block_size(const char* name, std::int64_t size, bool has_map) {
+  if (has_map && size < 1) {
+    refuse_argument(name, "is " + std::to_string(size) + ", must be at least 1 with block_mask");
+  }
+  if (!has_map && size != 0) {
+    refuse_argument(name, "is " + std::to_string(size) + ", must be 0 without block_mask");
+  }
+}
+
+/// ⌈length / block⌉, whatever their size.
+std::int64_t blocks_of(std::int64_t length, std::int64_t block) noexcept {
+  return length / block + (length % block != 0 ? 1 : 0);
+}
+
 void refuse_with_cu_seqlens(const char* name) {
   refuse_argument(name, "cannot be combined with cu_seqlens_q and cu_seqlens_k");
 }
@@ -150,6 +164,27 @@ std::int64_t packed_members(const AttentionOptions& options) {
   check_indices("cu_seqlens_q", boundaries, boundaries.shape[0], "[members + 1]");
   check_indices("cu_seqlens_k", *options.cu_seqlens_k, boundaries.shape[0], "[members + 1], as cu_seqlens_q");
   return boundaries.shape[0] - 1;
+}
+
+void check_block_mask(const AttentionOptions& options, std::int64_t heads, const Extents& extents) {
+  check_block_size("block_queries", options.block_queries, options.block_mask.has_value());
+  check_block_size("block_keys", options.block_keys, options.block_mask.has_value());
+  if (!options.block_mask) return;
+  const TensorView& map = *options.block_mask;
+  check_rank("block_mask", map, 4, 4, "4, [batch or 1, heads or 1, blocks of queries, blocks of keys]");
+  check_sizes("block_mask", map);
+  if (map.dtype != DType::boolean) {
+    refuse_argument("block_mask", std::string("dtype is ") + name(map.dtype) + ", must be bool");
+  }
+  const std::int64_t query_blocks = blocks_of(extents.queries, options.block_queries);
+  const std::int64_t key_blocks = blocks_of(extents.keys, options.block_keys);
+  const bool batch_fits = map.shape[batch_axis] == 1 || map.shape[batch_axis] == extents.batch;
+  const bool heads_fit = map.shape[head_axis] == 1 || map.shape[head_axis] == heads;
+  if (batch_fits && heads_fit && map.shape[2] == query_blocks && map.shape[3] == key_blocks) return;
+  refuse_argument("block_mask", "shape is " + shape_text(map) + ", must be " +
+                                    text_of({extents.batch, heads, query_blocks, key_blocks}) +
+                                    " = [batch or 1, heads or 1, queries / block_queries, keys / block_keys], both "
+                                    "rounded up");
 }
 
 void check_options(const AttentionOptions& options, const AttentionLayouts& t) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <attune/options.hpp>
+#include <attune/problem.hpp>
 
 #include "engine/attention_layouts.hpp"
 
@@ -15,6 +16,9 @@ std::int64_t packed_members(const AttentionOptions& options);
 
 /// Checks that the boundaries rise from 0 to the number of tokens; returns the longest member.
 std::int64_t longest_member(const char* name, const TensorView& boundaries, std::int64_t members, std::int64_t tokens);
+
+/// The map of blocks and the sizes of its blocks, against the lengths of the longest member.
+void check_block_mask(const AttentionOptions& options, std::int64_t heads, const Extents& extents);
 
 /// Everything else: numbers, tensors that are read, further outputs.
 void check_options(const AttentionOptions& options, const AttentionLayouts& layouts);

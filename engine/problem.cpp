@@ -71,6 +71,8 @@ const char* name(Feature feature) noexcept {
       return "f64";
     case Feature::mixed_dtypes:
       return "mixed dtypes";
+    case Feature::block_mask:
+      return "block_mask";
   }
   return "unknown";
 }
@@ -89,7 +91,8 @@ std::uint64_t Problem::features() const noexcept {
          bit(Feature::lse, lse) | bit(Feature::weights, weights) | bit(Feature::gqa, kv_heads != heads) |
          bit(Feature::f16, uses_dtype(DType::f16, MaskKind::f16)) |
          bit(Feature::bf16, uses_dtype(DType::bf16, MaskKind::bf16)) |
-         bit(Feature::f64, uses_dtype(DType::f64, MaskKind::f64)) | bit(Feature::mixed_dtypes, mixed);
+         bit(Feature::f64, uses_dtype(DType::f64, MaskKind::f64)) | bit(Feature::mixed_dtypes, mixed) |
+         bit(Feature::block_mask, block_mask);
 }
 
 std::size_t hash_value(const Problem& p) noexcept {

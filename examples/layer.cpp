@@ -8,7 +8,8 @@ int main() {
   const std::int64_t tokens = 6, context_tokens = 4, model_dim = 32, heads = 4;
   const auto layer = attune::MultiHeadAttention::random({.model_dim = model_dim, .heads = heads}, /*seed=*/1);
 
-  std::vector<float> x(static_cast<std::size_t>(tokens * model_dim)), context(static_cast<std::size_t>(context_tokens * model_dim));
+  std::vector<float> x(static_cast<std::size_t>(tokens * model_dim)),
+      context(static_cast<std::size_t>(context_tokens * model_dim));
   for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i % 7) - 3.0f;
   for (std::size_t i = 0; i < context.size(); ++i) context[i] = static_cast<float>(i % 5) - 2.0f;
   std::vector<float> out(x.size());

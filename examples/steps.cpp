@@ -29,7 +29,8 @@ int main() {
   const attune::Call call = plan->bind(tensors, options);
   const std::size_t bytes = call.workspace_bytes(executor.num_threads());
   const std::size_t rounded = (bytes / attune::workspace_alignment + 1) * attune::workspace_alignment;
-  const std::unique_ptr<void, void (*)(void*)> memory(std::aligned_alloc(attune::workspace_alignment, rounded), std::free);
+  const std::unique_ptr<void, void (*)(void*)> memory(std::aligned_alloc(attune::workspace_alignment, rounded),
+                                                      std::free);
   const attune::Status status = call.run({static_cast<std::byte*>(memory.get()), bytes}, executor);
   std::printf("out[0] = %.3f\n", static_cast<double>(out[0]));
   return status == attune::Status::ok ? 0 : 1;

@@ -2,6 +2,8 @@
 // ATTUNE_KERNEL_ARCH (an xsimd architecture), ATTUNE_KERNEL_NAME and ATTUNE_KERNEL_RUNNABLE.
 #include "backends/kernels/kernels.hpp"
 
+#include "backends/kernels/half.hpp"
+#include "backends/kernels/score_options.hpp"
 #include "backends/kernels/score_tile.hpp"
 #include "backends/kernels/softmax.hpp"
 #include "backends/kernels/tile_io.hpp"
@@ -9,10 +11,31 @@
 
 namespace {
 
-void scores(const float* queries, std::int64_t dim, const float* keys, std::int64_t key_stride,
-            std::int64_t key_count, int vectors, float* scores, float* row_max) {
+void scores(const float* queries, std::int64_t dim, const float* keys, std::int64_t key_stride, std::int64_t key_count,
+            int vectors, float* scores, float* row_max) {
   const auto block = vectors == 1 ? score_block<1> : score_block<2>;
   block(queries, dim, keys, key_stride, key_count, scores, row_max);
+}
+
+void softcap(float* scores, std::int64_t key_count, float cap, int vectors, float* row_max) {
+  const auto block = vectors == 1 ? softcap_block<1> : softcap_block<2>;
+  block(scores, key_count, cap, row_max);
+}
+
+void add_bias(float* scores, std::int64_t key_count, const float* const* rows, int vectors, float* row_max) {
+  const auto block = vectors == 1 ? bias_block<1, false> : bias_block<2, false>;
+  block(scores, key_count, rows, row_max);
+}
+
+void alibi(float* scores, std::int64_t key_count, const float* slopes, const float* positions, int vectors,
+           float* row_max) {
+  const auto block = vectors == 1 ? alibi_block<1> : alibi_block<2>;
+  block(scores, key_count, slopes, positions, row_max);
+}
+
+void select_keys(float* scores, std::int64_t key_count, const float* const* rows, int vectors, float* row_max) {
+  const auto block = vectors == 1 ? bias_block<1, true> : bias_block<2, true>;
+  block(scores, key_count, rows, row_max);
 }
 
 void mask(float* scores, std::int64_t key_count, const float* begin, const float* end, int vectors, float* row_max) {
@@ -20,11 +43,23 @@ void mask(float* scores, std::int64_t key_count, const float* begin, const float
   block(scores, key_count, begin, end, row_max);
 }
 
-bool softmax(float* scores, std::int64_t key_count, int vectors, bool careful, const float* row_max, float* m,
-             float* l, float* alpha) {
-  const auto block = vectors == 1 ? (careful ? softmax_block<1, true> : softmax_block<1, false>)
-                                  : (careful ? softmax_block<2, true> : softmax_block<2, false>);
+template <int V>
+bool softmax_vectors(float* scores, std::int64_t key_count, bool natural, bool careful, const float* row_max, float* m,
+                     float* l, float* alpha) {
+  const auto block = natural ? (careful ? softmax_block<V, true, true> : softmax_block<V, false, true>)
+                             : (careful ? softmax_block<V, true, false> : softmax_block<V, false, false>);
   return block(scores, key_count, row_max, m, l, alpha);
+}
+
+bool softmax(float* scores, std::int64_t key_count, int vectors, bool natural, bool careful, const float* row_max,
+             float* m, float* l, float* alpha) {
+  const auto block = vectors == 1 ? softmax_vectors<1> : softmax_vectors<2>;
+  return block(scores, key_count, natural, careful, row_max, m, l, alpha);
+}
+
+void normalise(float* weights, std::int64_t key_count, const float* factor, int vectors) {
+  const auto block = vectors == 1 ? normalise_block<1> : normalise_block<2>;
+  block(weights, key_count, factor);
 }
 
 void weighted_sum(const float* weights, std::int64_t key_count, const float* values, std::int64_t value_stride,
@@ -64,9 +99,17 @@ const Kernels ATTUNE_KERNEL_TABLE = {
     .load_rows = ::load_rows,
     .store_rows = ::store_rows,
     .scores = ::scores,
+    .softcap = ::softcap,
+    .add_bias = ::add_bias,
+    .alibi = ::alibi,
+    .select_keys = ::select_keys,
     .mask = ::mask,
     .softmax = ::softmax,
     .weighted_sum = ::weighted_sum,
+    .widen = ::widen_row,
+    .narrow = ::narrow_row,
+    .marks = ::make_marks,
+    .normalise = ::normalise,
     .all_finite = ::all_finite,
     .multiply_add_peak = ::multiply_add_peak,
 };

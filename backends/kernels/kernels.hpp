@@ -11,7 +11,8 @@
 // A *tile* is [dim][lanes] floats, aligned to 64 bytes: row d holds element d of every query. Lanes beyond the
 // queries in use hold zeros and are computed along. `vectors` (1 or 2) says how many vectors of lanes are in
 // use; lanes are independent: what one lane holds never changes a bit of another.
-// Scores are in units of log2: queries are loaded with the scale times log2 e, so that weights are exp2.
+// Scores are in units of log2: queries are loaded with the scale times log2 e, so that weights are exp2. Where a bias
+// is added they are in natural units, because the lowest finite bias times log2 e would be −inf.
 #pragma once
 
 #include <cstddef>
@@ -23,24 +24,37 @@ namespace attune::kernels {
 enum class Start : std::uint8_t { zero, add, rescale };
 
 struct Kernels {
-  const char* name;       // of the instruction set, for example "avx512"
-  int lanes;              // queries in a tile: two vectors
-  int key_rows;           // keys that the score tile handles at once
+  const char* name;  // of the instruction set, for example "avx512"
+  int lanes;         // queries in a tile: two vectors
+  int key_rows;      // keys that the score tile handles at once
 
-  /// tile[d][lane] = scale · rows[lane][d · stride] for lane < count, 0 for the other lanes.
-  void (*load_rows)(const float* const* rows, std::int64_t stride, int count, std::int64_t dim, float scale,
-                    float* tile);
+  /// tile[d][lane] = scale · rows[lane][d] for lane < count, 0 for the other lanes.
+  void (*load_rows)(const float* const* rows, int count, std::int64_t dim, float scale, float* tile);
 
-  /// rows[lane][d · stride] = tile[d][lane] · factor[lane] for lane < count.
-  void (*store_rows)(const float* tile, std::int64_t dim, const float* factor, float* const* rows,
-                     std::int64_t stride, int count);
+  /// rows[lane][d] = tile[d][lane] · factor[lane] for lane < count.
+  void (*store_rows)(const float* tile, std::int64_t dim, const float* factor, float* const* rows, int count);
 
   /// scores[key][lane] = Σ_d keys[key · key_stride + d] · queries[d][lane], summed in the order of d;
   /// row_max[lane] = the largest of them.
   void (*scores)(const float* queries, std::int64_t dim, const float* keys, std::int64_t key_stride,
                  std::int64_t key_count, int vectors, float* scores, float* row_max);
 
-  /// Scores of keys outside begin[lane] ≤ key < end[lane] become −inf; row_max as above, over what is left.
+  // What options do to scores. Each passes over the block and leaves row_max as above.
+
+  /// score = cap · tanh(score / cap)
+  void (*softcap)(float* scores, std::int64_t key_count, float cap, int vectors, float* row_max);
+
+  /// score += rows[lane][key]. Where all lanes have the same row (the same pointer), it is read once.
+  void (*add_bias)(float* scores, std::int64_t key_count, const float* const* rows, int vectors, float* row_max);
+
+  /// score −= slopes[lane] · |positions[lane] − key|, positions being relative to the block's first key.
+  void (*alibi)(float* scores, std::int64_t key_count, const float* slopes, const float* positions, int vectors,
+                float* row_max);
+
+  /// Scores whose mark rows[lane][key] is −inf become −inf whatever they were; the other marks are 0.
+  void (*select_keys)(float* scores, std::int64_t key_count, const float* const* rows, int vectors, float* row_max);
+
+  /// Scores of keys outside begin[lane] ≤ key < end[lane] become −inf.
   void (*mask)(float* scores, std::int64_t key_count, const float* begin, const float* end, int vectors,
                float* row_max);
 
@@ -48,16 +62,27 @@ struct Kernels {
   ///   m' = max(m, row_max);  alpha = exp2(m − m');  scores[key] = exp2(scores[key] − m');
   ///   l = l · alpha + Σ scores;  m = m'.
   /// Before the first block m = −inf and l = 0. Returns whether some alpha differs from 1.
+  /// With `natural` scores are in units of the natural logarithm and exp takes the place of exp2.
   /// A score of −inf gives the weight 0, in careful mode −0: the mark for weighted_sum() to leave the value alone.
   /// Source: Milakov and Gimelshein 2018; Dao et al., "FlashAttention", 2022.
-  bool (*softmax)(float* scores, std::int64_t key_count, int vectors, bool careful, const float* row_max, float* m,
-                  float* l, float* alpha);
+  bool (*softmax)(float* scores, std::int64_t key_count, int vectors, bool natural, bool careful, const float* row_max,
+                  float* m, float* l, float* alpha);
 
   /// out[c][lane] = start(out[c][lane]) + Σ_key weights[key][lane] · values[key · value_stride + c], summed in the
   /// order of keys. Start::rescale multiplies by alpha[lane] first. Careful mode skips weights of −0, whatever
   /// the value holds (0 · NaN is NaN); on finite values both modes give the same bits.
   void (*weighted_sum)(const float* weights, std::int64_t key_count, const float* values, std::int64_t value_stride,
                        std::int64_t dim, int vectors, bool careful, Start start, const float* alpha, float* out);
+
+  /// 16-bit floats (bf16 or else f16) to f32 and back, rounding to nearest.
+  void (*widen)(const std::uint16_t* from, bool bf16, std::int64_t count, float* to);
+  void (*narrow)(const float* from, bool bf16, std::int64_t count, std::uint16_t* to);
+
+  /// marks[key] = 0 where keep[key] is not 0, −inf where it is: what select_keys() reads.
+  void (*marks)(const std::uint8_t* keep, std::int64_t count, float* marks);
+
+  /// weights[key][lane] = weights · factor[lane], and 0 where the weight is 0, whatever the factor is.
+  void (*normalise)(float* weights, std::int64_t key_count, const float* factor, int vectors);
 
   /// Are all elements of the tile's first vectors finite?
   bool (*all_finite)(const float* tile, std::int64_t dim, int vectors);

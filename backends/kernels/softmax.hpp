@@ -5,31 +5,19 @@
 
 namespace {
 
-template <int V>
-void mask_block(float* scores, std::int64_t key_count, const float* begin, const float* end, float* row_max) {
-#pragma GCC unroll 2
-  for (int v = 0; v < V; ++v) {
-    const Vec first = load(begin + v * vector_lanes);
-    const Vec last = load(end + v * vector_lanes);
-    Vec largest = minus_infinity();
-    for (std::int64_t key = 0; key < key_count; ++key) {
-      const Vec index(static_cast<float>(key));
-      float* score = scores + key * tile_lanes + v * vector_lanes;
-      const Vec kept = xsimd::select(index >= first && index < last, load(score), minus_infinity());
-      largest = xsimd::max(largest, kept);
-      store(score, kept);
-    }
-    store(row_max + v * vector_lanes, largest);
-  }
+template <bool natural>
+inline Vec in_log2(Vec difference) {
+  return natural ? difference * Vec(1.442695041f) : difference;
 }
 
 /// Scores of one vector of lanes to weights; returns their sum. Four partial sums hide the latency of the
-/// additions: which key goes into which depends on its place in the block alone.
-template <bool careful>
+/// additions: which key goes into which depends on its place in the block alone. `natural` scores become units of log2
+/// only after the maximum has been subtracted: the lowest finite number times log2 e would be −inf.
+template <bool careful, bool natural>
 inline Vec exponentiate(float* scores, std::int64_t key_count, Vec largest) {
   const auto weight = [&](std::int64_t key) {
     const Vec score = load(scores + key * tile_lanes);
-    Vec p = exp2(score - largest);
+    Vec p = exp2(in_log2<natural>(score - largest));
     if constexpr (careful) p = xsimd::select(score == minus_infinity(), Vec(-0.0f), p);
     store(scores + key * tile_lanes, p);
     return p;
@@ -43,7 +31,7 @@ inline Vec exponentiate(float* scores, std::int64_t key_count, Vec largest) {
   return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
-template <int V, bool careful>
+template <int V, bool careful, bool natural>
 bool softmax_block(float* scores, std::int64_t key_count, const float* row_max, float* m, float* l, float* alpha) {
   bool grew = false;
 #pragma GCC unroll 2
@@ -55,14 +43,26 @@ bool softmax_block(float* scores, std::int64_t key_count, const float* row_max, 
     // are exp2(−inf) = 0 all the same.
     const Vec lowest(-__FLT_MAX__);
     const Vec shift = xsimd::max(after, lowest);
-    const Vec factor = exp2(xsimd::max(before, lowest) - shift);
+    const Vec factor = exp2(in_log2<natural>(xsimd::max(before, lowest) - shift));
     grew = grew || xsimd::any(factor != Vec(1.0f));
     store(alpha + lane, factor);
     store(m + lane, after);
-    const Vec sum = exponentiate<careful>(scores + lane, key_count, shift);
+    const Vec sum = exponentiate<careful, natural>(scores + lane, key_count, shift);
     store(l + lane, multiply_add(load(l + lane), factor, sum));
   }
   return grew;
+}
+
+template <int V>
+void normalise_block(float* weights, std::int64_t key_count, const float* factor) {
+  for (std::int64_t key = 0; key < key_count; ++key)
+#pragma GCC unroll 2
+    for (int v = 0; v < V; ++v) {
+      float* at = weights + key * tile_lanes + v * vector_lanes;
+      const Vec weight = load(at);
+      // Adding 0 turns the careful mode's −0 into 0.
+      store(at, xsimd::select(weight == Vec(0.0f), weight + Vec(0.0f), weight * load(factor + v * vector_lanes)));
+    }
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // The definition of attention. For each query row i of each head:
 //
 //   s[j] = scale · Σ_d q[i][d] · k[j][d];   s[j] = c · tanh(s[j] / c);   s[j] += mask[i][j] − slope · |p − j|
-//   over the keys j that causal, window, lengths and a bool mask leave:
+//   over the keys j that causal, window, lengths, a bool mask and a map of blocks leave:
 //   w[j] = e^(s[j] − m) / (e^(sink − m) + Σ_j e^(s[j] − m)),  m the largest of all s[j] and the sink
 //   out[i] = Σ_j w[j] · v[j];   lse[i] = m + ln(the denominator)
 //
@@ -28,6 +28,7 @@ constexpr double minus_infinity = -std::numeric_limits<double>::infinity();
 /// One query row of one head of one batch member: where its elements are.
 struct Row {
   std::int64_t batch = 0, head = 0, kv_head = 0, query = 0;  // indices into the tensors
+  std::int64_t member = 0, member_query = 0;                 // which member, and which of its queries
   std::int64_t position = 0;                                 // where the query stands among the keys
   std::int64_t first_key = 0;                                // the member's first row of key and value
   KeyRange keys;                                             // what causal, window and lengths leave
@@ -49,8 +50,10 @@ std::int64_t mask_index(const Arguments& a, const Row& row, std::int64_t j) noex
   return row.batch * m[0] + row.head * m[1] + row.query * m[2] + j * m[3];
 }
 
-/// A false bool mask takes the key away, whatever the key holds. Read as bytes: any value but 0 is true.
+/// A false mask, of single keys or of blocks, takes the key away, whatever the key holds. Bools are read as bytes: any
+/// value but 0 is true.
 bool masked(const Arguments& a, const Row& row, std::int64_t j) noexcept {
+  if (!a.block_attended(row.member, row.head, row.member_query, j)) return true;
   if (a.mask.data == nullptr || a.mask.dtype != DType::boolean) return false;
   return a.mask.as<std::uint8_t>()[mask_index(a, row, j)] == 0;
 }
@@ -167,6 +170,8 @@ void attend_member(const Arguments& a, std::int64_t index, std::span<double> sco
                     .head = head,
                     .kv_head = head / a.group(),
                     .query = member.first_query + i,
+                    .member = index,
+                    .member_query = i,
                     .position = Arguments::position(member, i),
                     .first_key = member.first_key,
                     .keys = a.attended_keys(member, i)};

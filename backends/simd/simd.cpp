@@ -4,11 +4,13 @@
 #include "backends/simd/simd.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <string>
 
 #include "backends/tiles/capability.hpp"
 #include "backends/tiles/key_block.hpp"
 #include "backends/tiles/query_tile.hpp"
+#include "backends/tiles/scratch.hpp"
 
 namespace attune {
 namespace {
@@ -17,6 +19,7 @@ using kernels::Kernels;
 using tiles::HeadRows;
 using tiles::KeyBlock;
 using tiles::QueryTile;
+using tiles::Scratch;
 
 class SimdPlan final : public Plan {
  public:
@@ -26,7 +29,7 @@ class SimdPlan final : public Plan {
         block_keys_(tiles::keys_per_block(kernels.key_rows, problem.head_dim, problem.value_dim)) {}
 
   std::size_t workspace_bytes(const Extents& extents, int) const noexcept override {
-    return sizeof(float) * (fixed_floats() + static_cast<std::size_t>(extents.keys * kernels_.lanes));
+    return sizeof(float) * layout(extents.keys).floats();
   }
 
   Status execute(const Arguments& arguments, std::span<std::byte> workspace, Executor&) const noexcept override;
@@ -38,88 +41,79 @@ class SimdPlan final : public Plan {
   }
 
  private:
-  std::size_t tile_floats() const noexcept {
-    return QueryTile::scratch_floats(kernels_, problem().head_dim, problem().value_dim);
+  tiles::ScratchLayout layout(std::int64_t keys) const noexcept {
+    return {kernels_, problem(), {.tiles = 1, .block_keys = block_keys_, .score_keys = keys, .copied_keys = keys}};
   }
-  std::size_t copy_floats() const noexcept {
-    return tiles::key_block_floats(block_keys_, problem().head_dim, problem().value_dim);
-  }
-  std::size_t fixed_floats() const noexcept { return tile_floats() + tiles::max_lanes + copy_floats(); }
-
-  void run_tile(const Arguments& arguments, const HeadRows& head, std::int64_t first_row, float* scratch) const noexcept;
-  void compute(const Arguments& arguments, const HeadRows& head, QueryTile& tile, bool careful, float* copy,
-               float* row_max, float* scores) const noexcept;
+  void run_head(const Arguments& arguments, const HeadRows& head, float* own, const Scratch& scratch) const noexcept;
+  template <typename Visit>
+  void for_each_part(const QueryTile& tile, const KeyBlock& all, float* scores, Visit visit) const noexcept;
+  void compute(QueryTile& tile, const KeyBlock& all, bool careful, const Scratch& scratch) const noexcept;
 
   const Kernels& kernels_;
   std::int64_t block_keys_;
 };
 
 Status SimdPlan::execute(const Arguments& arguments, std::span<std::byte> workspace, Executor&) const noexcept {
-  auto* scratch = reinterpret_cast<float*>(workspace.data());
+  auto* memory = reinterpret_cast<float*>(workspace.data());
+  std::int64_t longest = 0;
   for (std::int64_t member = 0; member < arguments.members; ++member)
-    for (std::int64_t kv_head = 0; kv_head < arguments.kv_heads; ++kv_head) {
-      const HeadRows head = tiles::head_rows(arguments, member, kv_head);
-      for (std::int64_t row = 0; row < head.count; row += kernels_.lanes) run_tile(arguments, head, row, scratch);
-    }
+    longest = std::max(longest, arguments.member(member).keys);
+  const tiles::ScratchLayout memory_layout = layout(longest);
+  const Scratch scratch = memory_layout.shared(memory);
+  for (std::int64_t member = 0; member < arguments.members; ++member)
+    for (std::int64_t kv_head = 0; kv_head < arguments.kv_heads; ++kv_head)
+      run_head(arguments, tiles::head_rows(arguments, member, kv_head), memory_layout.tile(memory, 0), scratch);
   return Status::ok;
 }
 
-/// Each row of weights from its lane of scores, which begin at key first_key: what is not attended is 0, whatever the
-/// row holds.
-void write_weights(const Arguments& arguments, const HeadRows& head, const QueryTile& tile, int lanes,
-                   const float* scores, std::int64_t first_key) noexcept {
-  const MutableTensorView& weights = arguments.weights;
-  float factor[tiles::max_lanes];
-  tile.normalisers(factor);
-  for (int lane = 0; lane < tile.rows(); ++lane) {
-    const QueryTile::Place at = tile.place(lane);
-    float* row = weights.as<float>() + head.member.batch * weights.strides[0] + at.head * weights.strides[1] +
-                 at.query * weights.strides[2];
-    const KeyRange attended = tile.keys_of(lane);
-    for (std::int64_t key = 0; key < weights.shape[3]; ++key) {
-      const bool inside = key >= attended.begin && key < attended.end;
-      // Adding 0 turns the careful mode's −0 into 0.
-      row[key * weights.strides[3]] = inside ? scores[(key - first_key) * lanes + lane] * factor[lane] + 0.0f : 0.0f;
+/// What has to be converted or copied of keys and values is, once for all tiles of the head.
+void SimdPlan::run_head(const Arguments& arguments, const HeadRows& head, float* own,
+                        const Scratch& scratch) const noexcept {
+  if (head.count == 0) return;
+  const int users = static_cast<int>(std::min<std::int64_t>((head.count + kernels_.lanes - 1) / kernels_.lanes, 64));
+  const KeyBlock all =
+      tiles::key_block(kernels_, arguments, head.member, head.kv_head, 0, head.member.keys, users, scratch.copy);
+  for (std::int64_t row = 0; row < head.count; row += kernels_.lanes) {
+    QueryTile tile;
+    tile.open(kernels_, arguments, head, row, own, scratch);
+    compute(tile, all, false, scratch);
+    if (!tile.finite()) {
+      tile.reset(true);
+      compute(tile, all, true, scratch);
     }
+    tile.close();
+    if (arguments.weights.data == nullptr) continue;
+    tile.clear_weights();
+    for_each_part(tile, all, scratch.scores,
+                  [&](const KeyBlock& part, float* weights) { tile.write_weights(part, weights); });
   }
 }
 
-void SimdPlan::run_tile(const Arguments& arguments, const HeadRows& head, std::int64_t first_row,
-                        float* scratch) const noexcept {
-  float* copy = scratch + tile_floats();
-  float* row_max = copy + copy_floats();
-  float* scores = row_max + tiles::max_lanes;
-  QueryTile tile;
-  tile.open(kernels_, arguments, head, first_row, scratch);
-  compute(arguments, head, tile, false, copy, row_max, scores);
-  if (!tile.finite()) {
-    tile.reset();
-    compute(arguments, head, tile, true, copy, row_max, scores);
-  }
-  tile.close();
-  if (arguments.weights.data != nullptr) 
-    write_weights(arguments, head, tile, kernels_.lanes, scores, tiles::first_block(tile.keys(), block_keys_));
-}
-
-void SimdPlan::compute(const Arguments& arguments, const HeadRows& head, QueryTile& tile, bool careful, float* copy,
-                       float* row_max, float* scores) const noexcept {
+/// Calls visit(part, scores) for what the tile attends of each block; the parts' scores follow each other.
+template <typename Visit>
+void SimdPlan::for_each_part(const QueryTile& tile, const KeyBlock& all, float* scores, Visit visit) const noexcept {
   const KeyRange keys = tile.keys();
-  if (keys.begin == keys.end) return;
-  const auto block_at = [&](std::int64_t first) {
-    return tiles::key_block(arguments, head.member, head.kv_head, first, std::min(block_keys_, keys.end - first), copy);
-  };
-  const std::int64_t begin = tiles::first_block(keys, block_keys_);
-  alignas(64) float block_max[tiles::max_lanes];
-  for (std::int64_t first = begin; first < keys.end; first += block_keys_) {
-    tile.score(block_at(first), scores + (first - begin) * kernels_.lanes, block_max);
-    for (int lane = 0; lane < kernels_.lanes; ++lane)
-      row_max[lane] = first == begin ? block_max[lane] : std::max(row_max[lane], block_max[lane]);
+  for (std::int64_t first = tiles::first_block(keys, block_keys_); first < keys.end; first += block_keys_) {
+    const KeyBlock part = tile.part_of(all.part(first, std::min(first + block_keys_, keys.end)));
+    if (part.count == 0) continue;
+    visit(part, scores);
+    scores += part.count * kernels_.lanes;
   }
-  tile.softmax(scores, keys.end - begin, row_max, careful);
-  for (std::int64_t first = begin; first < keys.end; first += block_keys_) {
-    const KeyBlock block = block_at(first);
-    tile.add_values(scores + (first - begin) * kernels_.lanes, block.count, block, careful);
-  }
+}
+
+void SimdPlan::compute(QueryTile& tile, const KeyBlock& all, bool careful, const Scratch& scratch) const noexcept {
+  alignas(64) float row_max[tiles::max_lanes];
+  std::fill_n(row_max, tiles::max_lanes, -std::numeric_limits<float>::infinity());
+  std::int64_t key_count = 0;
+  for_each_part(tile, all, scratch.scores, [&](const KeyBlock& part, float* scores) {
+    tile.score(part, scores, scratch.row_max);
+    for (int lane = 0; lane < kernels_.lanes; ++lane) row_max[lane] = std::max(row_max[lane], scratch.row_max[lane]);
+    key_count += part.count;
+  });
+  if (key_count == 0) return;
+  tile.softmax(scratch.scores, key_count, row_max, careful);
+  for_each_part(tile, all, scratch.scores,
+                [&](const KeyBlock& part, float* weights) { tile.add_values(weights, part, careful); });
 }
 
 class SimdBackend final : public Backend {

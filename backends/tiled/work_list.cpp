@@ -18,8 +18,7 @@ int choose_tiles_per_item(const WorkShape& shape, std::int64_t tiles_per_head) n
 
 }  // namespace
 
-WorkList::WorkList(const WorkShape& shape, bool heaviest_last) noexcept
-    : shape_(shape), heaviest_last_(heaviest_last) {
+WorkList::WorkList(const WorkShape& shape, bool heaviest_last) noexcept : shape_(shape), heaviest_last_(heaviest_last) {
   const std::int64_t tiles_per_head = divide_up(shape.rows, shape.lanes);
   tiles_per_item_ = choose_tiles_per_item(shape, tiles_per_head);
   items_per_head_ = divide_up(tiles_per_head, tiles_per_item_);
@@ -30,6 +29,16 @@ Item WorkList::operator[](std::int64_t index) const noexcept {
   std::int64_t in_head = index % items_per_head_;
   if (heaviest_last_) in_head = items_per_head_ - 1 - in_head;
   return {head / shape_.kv_heads, head % shape_.kv_heads, in_head * tiles_per_item_ * shape_.lanes};
+}
+
+std::int64_t keys_per_chunk(std::int64_t keys, std::int64_t block_keys) noexcept {
+  // About 128 keys where there are few, so that several threads find work; about 512 where joining is to cost nothing.
+  const std::int64_t small = divide_up(96, block_keys) * block_keys;
+  return keys <= 8 * small ? small : 4 * small;
+}
+
+bool splits_keys(std::int64_t rows, int lanes, std::int64_t keys, std::int64_t block_keys) noexcept {
+  return rows <= lanes && keys > keys_per_chunk(keys, block_keys);
 }
 
 }  // namespace attune::tiled

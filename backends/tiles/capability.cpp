@@ -11,11 +11,15 @@ namespace {
 double typical_peak(Isa isa) noexcept {
   switch (isa) {
     case Isa::avx512:
-    case Isa::avx512_bf16: return 150e9;
-    case Isa::avx2: return 96e9;
-    case Isa::neon: return 48e9;
+    case Isa::avx512_bf16:
+      return 150e9;
+    case Isa::avx2:
+      return 96e9;
+    case Isa::neon:
+      return 48e9;
     case Isa::sse2:
-    case Isa::generic: break;
+    case Isa::generic:
+      break;
   }
   return 24e9;
 }
@@ -23,12 +27,7 @@ double typical_peak(Isa isa) noexcept {
 }  // namespace
 
 bool supports(const Problem& problem, std::string* reason) {
-  if (problem.query_dtype != DType::f32 || problem.key_dtype != DType::f32 || problem.value_dtype != DType::f32 ||
-      problem.out_dtype != DType::f32)
-    return refuse(reason, "takes f32 query, key, value and out only");
-  if (problem.mask != MaskKind::none) return refuse(reason, "does not take attn_mask yet");
-  if (problem.softcap) return refuse(reason, "does not take softcap yet");
-  if (problem.alibi) return refuse(reason, "does not take alibi_slopes yet");
+  if (problem.uses(Feature::f64)) return refuse(reason, "computes in f32: does not take f64");
   return true;
 }
 

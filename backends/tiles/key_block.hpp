@@ -6,6 +6,8 @@
 
 #include <attune/arguments.hpp>
 
+#include "backends/kernels/kernels.hpp"
+
 namespace attune::tiles {
 
 struct KeyBlock {
@@ -17,15 +19,26 @@ struct KeyBlock {
   std::int64_t value_stride = 0;
 
   std::int64_t end() const noexcept { return first + count; }
+
+  /// Keys begin … end − 1 of it.
+  KeyBlock part(std::int64_t begin, std::int64_t part_end) const noexcept {
+    KeyBlock result = *this;
+    result.first = begin;
+    result.count = part_end - begin;
+    if (keys != nullptr) result.keys += (begin - first) * key_stride;
+    if (values != nullptr) result.values += (begin - first) * value_stride;
+    return result;
+  }
 };
 
 /// Floats of scratch memory that key_block() may need, a multiple of 16.
 std::size_t key_block_floats(std::int64_t key_count, std::int64_t head_dim, std::int64_t value_dim) noexcept;
 
-/// Keys first … first + count − 1 of a member's kv head. Rows whose elements do not follow each other are copied to
-/// `scratch`.
-KeyBlock key_block(const Arguments& arguments, const Member& member, std::int64_t kv_head, std::int64_t first,
-                   std::int64_t count, float* scratch) noexcept;
+/// Keys first … first + count − 1 of a member's kv head. What is not f32 with elements that follow each other is
+/// converted or copied to `scratch`, once for all tiles that use the block; so are rows that lie far apart if `users`
+/// tiles (enough to pay for it) will: far rows share cache sets, and each needs a page of its own.
+KeyBlock key_block(const kernels::Kernels& kernels, const Arguments& arguments, const Member& member,
+                   std::int64_t kv_head, std::int64_t first, std::int64_t count, int users, float* scratch) noexcept;
 
 /// Keys in a block: a function of what decides rounding and of nothing else (the scores of a tile stay in L1, half as
 /// many keys for wide heads).

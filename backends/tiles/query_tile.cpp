@@ -5,13 +5,24 @@
 #include <limits>
 #include <numbers>
 
+#include "backends/tiles/rows.hpp"
+
 namespace attune::tiles {
 namespace {
 
-/// Where the sum starts for a row with this sink: the sink is one key of weight exp2(sink − m), without a value.
+constexpr float infinity = std::numeric_limits<float>::infinity();
+
+/// Where the sum starts for a row with this sink: the sink is one key of weight exp(sink − m), without a value.
 float first_sum(float sink) noexcept {
-  if (std::isnan(sink) || sink == std::numeric_limits<float>::infinity()) return std::numeric_limits<float>::quiet_NaN();
-  return sink == -std::numeric_limits<float>::infinity() ? 0.0f : 1.0f;
+  if (std::isnan(sink) || sink == infinity) return std::numeric_limits<float>::quiet_NaN();
+  return sink == -infinity ? 0.0f : 1.0f;
+}
+
+/// What a sum kept under the maximum m is worth under the larger maximum `joint`.
+float rescaling(float m, float joint, bool natural) noexcept {
+  const float lowest = std::numeric_limits<float>::lowest();
+  const double difference = static_cast<double>(std::max(m, lowest)) - static_cast<double>(std::max(joint, lowest));
+  return static_cast<float>(natural ? std::exp(difference) : std::exp2(difference));
 }
 
 }  // namespace
@@ -23,55 +34,50 @@ HeadRows head_rows(const Arguments& arguments, std::int64_t member, std::int64_t
 
 std::size_t QueryTile::scratch_floats(const kernels::Kernels& kernels, std::int64_t head_dim,
                                       std::int64_t value_dim) noexcept {
-  const auto lanes = static_cast<std::size_t>(kernels.lanes);
-  const std::size_t floats = static_cast<std::size_t>(head_dim + value_dim) * lanes + 3 * lanes;
-  return (floats + 15) / 16 * 16;
+  return padded_floats((head_dim + value_dim + 3) * kernels.lanes);
 }
 
 void QueryTile::open(const kernels::Kernels& kernels, const Arguments& arguments, const HeadRows& head,
-                     std::int64_t first_row, float* scratch) noexcept {
+                     std::int64_t first_row, float* own, const Scratch& shared) noexcept {
   kernels_ = &kernels;
   arguments_ = &arguments;
+  shared_ = shared;
   head_ = head;
   first_row_ = first_row;
-  rows_ = static_cast<int>(std::min<std::int64_t>(kernels.lanes, head.count - first_row));
-  vectors_ = rows_ <= kernels.lanes / 2 ? 1 : 2;
+  rows_ = static_cast<int>(std::min<std::int64_t>(lanes(), head.count - first_row));
+  vectors_ = rows_ <= lanes() / 2 ? 1 : 2;
+  const bool float_mask = arguments.mask.data != nullptr && arguments.mask.dtype != DType::boolean;
+  natural_ = float_mask || arguments.alibi_slopes.data != nullptr || arguments.softcap > 0;
 
-  const std::int64_t lanes = kernels.lanes;
-  queries_ = scratch;
-  out_ = queries_ + arguments.head_dim * lanes;
-  m_ = out_ + arguments.value_dim * lanes;
-  l_ = m_ + lanes;
-  alpha_ = l_ + lanes;
-
-  const float* rows[max_lanes] = {};
-  const TensorView& query = arguments.query;
-  for (int lane = 0; lane < rows_; ++lane) {
-    const Place at = place(lane);
-    rows[lane] = query.as<float>() + head.member.batch * query.strides[0] + at.head * query.strides[1] +
-                 (head.member.first_query + at.query) * query.strides[2];
-  }
-  const auto scale = static_cast<float>(arguments.scale * std::numbers::log2e);
-  kernels.load_rows(rows, query.strides[3], rows_, arguments.head_dim, scale, queries_);
+  queries_ = own;
+  state_.out = queries_ + arguments.head_dim * lanes();
+  state_.m = state_.out + arguments.value_dim * lanes();
+  state_.l = state_.m + lanes();
+  alpha_ = state_.l + lanes();
+  find_places();
   find_ranges();
-  reset();
+  load_queries();
+  reset(true);
 }
 
-QueryTile::Place QueryTile::place(int lane) const noexcept {
-  const std::int64_t row = first_row_ + lane;
-  const std::int64_t in_group = row / head_.member.queries;
-  return {head_.kv_head * arguments_->group() + in_group, row - in_group * head_.member.queries};
+void QueryTile::find_places() noexcept {
+  Place at{first_row_ / head_.member.queries, first_row_ % head_.member.queries};
+  at.head += head_.kv_head * arguments_->group();
+  for (int lane = 0; lane < rows_; ++lane) {
+    places_[static_cast<std::size_t>(lane)] = at;
+    if (++at.query == head_.member.queries) at = {at.head + 1, 0};
+  }
 }
 
 void QueryTile::find_ranges() noexcept {
   attended_ = {std::numeric_limits<std::int64_t>::max(), 0};
   whole_ = {0, head_.member.keys};
-  for (int lane = 0; lane < kernels_->lanes; ++lane) {
+  for (int lane = 0; lane < lanes(); ++lane) {
     // Lanes without a query hold zeros and may attend anything.
     KeyRange& range = lane_keys_[static_cast<std::size_t>(lane)];
     range = {0, head_.member.keys};
     if (lane >= rows_) continue;
-    range = arguments_->attended_keys(head_.member, place(lane).query);
+    range = arguments_->attended_keys(head_.member, places_[static_cast<std::size_t>(lane)].query);
     whole_ = {std::max(whole_.begin, range.begin), std::min(whole_.end, range.end)};
     if (range.begin < range.end)
       attended_ = {std::min(attended_.begin, range.begin), std::max(attended_.end, range.end)};
@@ -79,84 +85,175 @@ void QueryTile::find_ranges() noexcept {
   if (attended_.end == 0) attended_ = {};
 }
 
-void QueryTile::reset() noexcept {
+void QueryTile::load_queries() noexcept {
+  const TensorView& query = arguments_->query;
+  const float* rows[max_lanes] = {};
+  for (int lane = 0; lane < rows_; ++lane) {
+    const Place at = places_[static_cast<std::size_t>(lane)];
+    const std::int64_t first = index_of(query, head_.member.batch, at.head, head_.member.first_query + at.query);
+    rows[lane] = read_row(*kernels_, query, first, query.strides[3], arguments_->head_dim,
+                          shared_.rows.rows + lane * shared_.rows.stride);
+  }
+  const double scale = arguments_->scale * (natural_ ? 1.0 : std::numbers::log2e);
+  kernels_->load_rows(rows, rows_, arguments_->head_dim, static_cast<float>(scale), queries_);
+}
+
+void QueryTile::reset(bool with_sinks) noexcept {
   fresh_ = true;
   rescale_ = false;
   const TensorView& sinks = arguments_->sinks;
-  for (int lane = 0; lane < kernels_->lanes; ++lane) {
-    m_[lane] = -std::numeric_limits<float>::infinity();
-    l_[lane] = 0.0f;
-    if (sinks.data == nullptr || lane >= rows_) continue;
-    const float sink = sinks.as<float>()[place(lane).head * sinks.strides[0]];
-    m_[lane] = static_cast<float>(static_cast<double>(sink) * std::numbers::log2e);
-    l_[lane] = first_sum(sink);
+  for (int lane = 0; lane < lanes(); ++lane) {
+    state_.m[lane] = -infinity;
+    state_.l[lane] = 0.0f;
+    if (!with_sinks || sinks.data == nullptr || lane >= rows_) continue;
+    const float sink = sinks.as<float>()[places_[static_cast<std::size_t>(lane)].head * sinks.strides[0]];
+    state_.m[lane] = static_cast<float>(static_cast<double>(sink) * (natural_ ? 1.0 : std::numbers::log2e));
+    state_.l[lane] = first_sum(sink);
   }
 }
 
-std::int64_t QueryTile::score(const KeyBlock& block, float* scores, float* row_max) const noexcept {
-  const std::int64_t count = std::min(block.end(), attended_.end) - block.first;
-  kernels_->scores(queries_, arguments_->head_dim, block.keys, block.key_stride, count, vectors_, scores, row_max);
-  if (block.first < whole_.begin || block.first + count > whole_.end) {
-    alignas(64) float begin[max_lanes];
-    alignas(64) float end[max_lanes];
-    for (int lane = 0; lane < kernels_->lanes; ++lane) {
-      const KeyRange range = keys_of(lane);
-      begin[lane] = static_cast<float>(std::clamp<std::int64_t>(range.begin - block.first, 0, count));
-      end[lane] = static_cast<float>(std::clamp<std::int64_t>(range.end - block.first, 0, count));
-    }
-    kernels_->mask(scores, count, begin, end, vectors_, row_max);
-  }
-  return count;
+KeyRange QueryTile::wanted(KeyRange keys) const noexcept {
+  keys = {std::max(keys.begin, attended_.begin), std::min(keys.end, attended_.end)};
+  return keys.begin < keys.end ? trimmed_to_block_mask(keys) : keys;
+}
+
+KeyBlock QueryTile::part_of(const KeyBlock& block) const noexcept {
+  const KeyRange keys = wanted({block.first, block.end()});
+  if (keys.begin >= keys.end) return block.part(block.first, block.first);
+  const std::int64_t begin = block.first + (keys.begin - block.first) / 4 * 4;
+  const std::int64_t end = block.first + (keys.end - block.first + 3) / 4 * 4;
+  return block.part(begin, std::min({end, block.end(), attended_.end}));
+}
+
+void QueryTile::score(const KeyBlock& part, float* scores, float* row_max) const noexcept {
+  kernels_->scores(queries_, arguments_->head_dim, part.keys, part.key_stride, part.count, vectors_, scores, row_max);
+  if (arguments_->softcap > 0)
+    kernels_->softcap(scores, part.count, static_cast<float>(arguments_->softcap), vectors_, row_max);
+  if (arguments_->mask.data != nullptr) add_mask(part, scores, row_max);
+  if (arguments_->alibi_slopes.data != nullptr) add_alibi(part, scores, row_max);
+  if (arguments_->block_mask.data != nullptr) apply_block_mask(part, scores, row_max);
+  apply_ranges(part, scores, row_max);
 }
 
 void QueryTile::softmax(float* scores, std::int64_t key_count, const float* row_max, bool careful) noexcept {
-  rescale_ = kernels_->softmax(scores, key_count, vectors_, careful, row_max, m_, l_, alpha_);
+  rescale_ = kernels_->softmax(scores, key_count, vectors_, natural_, careful, row_max, state_.m, state_.l, alpha_);
 }
 
-void QueryTile::add_values(const float* weights, std::int64_t key_count, const KeyBlock& block, bool careful) noexcept {
+void QueryTile::add_values(const float* weights, const KeyBlock& part, bool careful) noexcept {
   using kernels::Start;
   const Start start = fresh_ ? Start::zero : rescale_ ? Start::rescale : Start::add;
-  kernels_->weighted_sum(weights, key_count, block.values, block.value_stride, arguments_->value_dim, vectors_, careful,
-                         start, alpha_, out_);
+  kernels_->weighted_sum(weights, part.count, part.values, part.value_stride, arguments_->value_dim, vectors_, careful,
+                         start, alpha_, state_.out);
   fresh_ = false;
   rescale_ = false;
 }
 
+void QueryTile::attend(const KeyBlock& block, bool careful) noexcept {
+  const KeyBlock part = part_of(block);
+  if (part.count == 0) return;
+  score(part, shared_.scores, shared_.row_max);
+  softmax(shared_.scores, part.count, shared_.row_max, careful);
+  add_values(shared_.scores, part, careful);
+}
+
+void QueryTile::save(const TileState& into) const noexcept {
+  if (fresh_)
+    std::fill_n(into.out, arguments_->value_dim * lanes(), 0.0f);
+  else
+    std::copy_n(state_.out, arguments_->value_dim * lanes(), into.out);
+  std::copy_n(state_.m, lanes(), into.m);
+  std::copy_n(state_.l, lanes(), into.l);
+}
+
+void QueryTile::absorb(const TileState& other) noexcept {
+  if (fresh_) std::fill_n(state_.out, arguments_->value_dim * lanes(), 0.0f);
+  fresh_ = false;
+  const int used = vectors_ * kernels_->lanes / 2;
+  float mine[max_lanes], theirs[max_lanes];
+  for (int lane = 0; lane < used; ++lane) {
+    const float joint = std::max(state_.m[lane], other.m[lane]);
+    mine[lane] = rescaling(state_.m[lane], joint, natural_);
+    theirs[lane] = rescaling(other.m[lane], joint, natural_);
+    state_.m[lane] = joint;
+    state_.l[lane] = state_.l[lane] * mine[lane] + other.l[lane] * theirs[lane];
+  }
+  for (std::int64_t d = 0; d < arguments_->value_dim; ++d)
+    for (int lane = 0; lane < used; ++lane) {
+      float& sum = state_.out[d * lanes() + lane];
+      sum = sum * mine[lane] + other.out[d * lanes() + lane] * theirs[lane];
+    }
+}
+
 bool QueryTile::finite() const noexcept {
-  return fresh_ || kernels_->all_finite(out_, arguments_->value_dim, vectors_);
+  return fresh_ || kernels_->all_finite(state_.out, arguments_->value_dim, vectors_);
 }
 
 void QueryTile::normalisers(float* factor) const noexcept {
-  for (int lane = 0; lane < rows_; ++lane) factor[lane] = l_[lane] == 0.0f ? 0.0f : 1.0f / l_[lane];
+  for (int lane = 0; lane < lanes(); ++lane) factor[lane] = state_.l[lane] == 0.0f ? 0.0f : 1.0f / state_.l[lane];
 }
 
 void QueryTile::close() noexcept {
-  const MutableTensorView& out = arguments_->out;
   alignas(64) float factor[max_lanes];
   normalisers(factor);
-  float* rows[max_lanes] = {};
   if (arguments_->value_dim > 0) {
-    for (int lane = 0; lane < rows_; ++lane) {
-      const Place at = place(lane);
-      rows[lane] = out.as<float>() + head_.member.batch * out.strides[0] + at.head * out.strides[1] +
-                   (head_.member.first_query + at.query) * out.strides[2];
-    }
-    if (fresh_) std::fill_n(out_, arguments_->value_dim * kernels_->lanes, 0.0f);
-    kernels_->store_rows(out_, arguments_->value_dim, factor, rows, out.strides[3], rows_);
+    if (fresh_) std::fill_n(state_.out, arguments_->value_dim * lanes(), 0.0f);
+    write_out(factor);
   }
   if (arguments_->lse.data != nullptr) write_lse();
+}
+
+void QueryTile::write_out(const float* factor) noexcept {
+  const MutableTensorView& out = arguments_->out;
+  std::int64_t first[max_lanes] = {};
+  for (int lane = 0; lane < rows_; ++lane) {
+    const Place at = places_[static_cast<std::size_t>(lane)];
+    first[lane] = index_of(out, head_.member.batch, at.head, head_.member.first_query + at.query);
+  }
+  write_rows(*kernels_, state_.out, arguments_->value_dim, factor, out, first, rows_, shared_.rows);
 }
 
 void QueryTile::write_lse() const noexcept {
   const MutableTensorView& lse = arguments_->lse;
   for (int lane = 0; lane < rows_; ++lane) {
-    const Place at = place(lane);
-    const double value = l_[lane] == 0.0f ? -std::numeric_limits<double>::infinity()
-                                          : (static_cast<double>(m_[lane]) + std::log2(static_cast<double>(l_[lane]))) *
-                                                std::numbers::ln2;
-    lse.as<float>()[head_.member.batch * lse.strides[0] + at.head * lse.strides[1] +
-                    (head_.member.first_query + at.query) * lse.strides[2]] = static_cast<float>(value);
+    const Place at = places_[static_cast<std::size_t>(lane)];
+    const auto m = static_cast<double>(state_.m[lane]);
+    const double natural_m = natural_ ? m : m * std::numbers::ln2;
+    const double value = state_.l[lane] == 0.0f ? -std::numeric_limits<double>::infinity()
+                                                : natural_m + std::log(static_cast<double>(state_.l[lane]));
+    lse.as<float>()[index_of(lse, head_.member.batch, at.head, head_.member.first_query + at.query)] =
+        static_cast<float>(value);
   }
+}
+
+void QueryTile::clear_weights() const noexcept {
+  const MutableTensorView& weights = arguments_->weights;
+  for (int lane = 0; lane < rows_; ++lane) {
+    const Place at = places_[static_cast<std::size_t>(lane)];
+    float* row = weights.as<float>() + index_of(weights, head_.member.batch, at.head, at.query);
+    for (std::int64_t key = 0; key < weights.shape[3]; ++key) row[key * weights.strides[3]] = 0.0f;
+  }
+}
+
+void QueryTile::write_weights(const KeyBlock& part, float* weights) const noexcept {
+  const MutableTensorView& tensor = arguments_->weights;
+  alignas(64) float factor[max_lanes];
+  normalisers(factor);
+  kernels_->normalise(weights, part.count, factor, vectors_);
+  std::fill_n(factor, max_lanes, 1.0f);
+  std::int64_t first[max_lanes] = {};
+  for (int lane = 0; lane < rows_; ++lane) {
+    const Place at = places_[static_cast<std::size_t>(lane)];
+    first[lane] = index_of(tensor, head_.member.batch, at.head, at.query) + part.first * tensor.strides[3];
+  }
+  write_rows(*kernels_, weights, part.count, factor, tensor, first, rows_, shared_.rows);
+}
+
+void QueryTile::recompute_weights(const KeyBlock& part, float* scores) const noexcept {
+  alignas(64) float m[max_lanes], l[max_lanes], alpha[max_lanes];
+  std::copy_n(state_.m, lanes(), m);
+  std::fill_n(l, max_lanes, 0.0f);
+  score(part, scores, shared_.row_max);
+  kernels_->softmax(scores, part.count, vectors_, natural_, false, shared_.row_max, m, l, alpha);
 }
 
 }  // namespace attune::tiles

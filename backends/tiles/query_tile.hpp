@@ -12,84 +12,124 @@
 
 #include "backends/kernels/kernels.hpp"
 #include "backends/tiles/key_block.hpp"
+#include "backends/tiles/rows.hpp"
+#include "backends/tiles/scratch.hpp"
 
 namespace attune::tiles {
-
-inline constexpr int max_lanes = 64;
 
 /// Whose rows these are.
 struct HeadRows {
   Member member;
-  std::int64_t index = 0;    // of the member: 0 … B − 1
+  std::int64_t index = 0;  // of the member: 0 … B − 1
   std::int64_t kv_head = 0;
-  std::int64_t count = 0;    // group · queries
+  std::int64_t count = 0;  // group · queries
 };
 
 HeadRows head_rows(const Arguments& arguments, std::int64_t member, std::int64_t kv_head) noexcept;
 
+/// What a tile keeps of the keys it has seen: Σ weight · value, the running maximum and the sum of weights.
+struct TileState {
+  float* out = nullptr;  // [value_dim][lanes]
+  float* m = nullptr;    // [lanes], in the units of the scores
+  float* l = nullptr;    // [lanes]
+};
+
 class QueryTile {
  public:
   /// Floats of scratch memory a tile needs, a multiple of 16.
-  static std::size_t scratch_floats(const kernels::Kernels& kernels, std::int64_t head_dim, std::int64_t value_dim) noexcept;
+  static std::size_t scratch_floats(const kernels::Kernels& kernels, std::int64_t head_dim,
+                                    std::int64_t value_dim) noexcept;
 
-  /// Takes rows first_row … of the head, as many as there are and fit; `scratch` is aligned to 64 bytes.
+  /// Takes rows first_row … of the head, as many as there are and fit. `own` is the tile's memory, `shared` that of all
+  /// tiles of the thread; both aligned to 64 bytes.
   void open(const kernels::Kernels& kernels, const Arguments& arguments, const HeadRows& head, std::int64_t first_row,
-            float* scratch) noexcept;
+            float* own, const Scratch& shared) noexcept;
+
+  /// Back to the state before the first key. A sink belongs to one part only where keys are split.
+  void reset(bool with_sinks) noexcept;
 
   /// Some lane attends some key of keys() and none outside.
   KeyRange keys() const noexcept { return attended_; }
-  int rows() const noexcept { return rows_; }
   int vectors() const noexcept { return vectors_; }
-  const float* queries() const noexcept { return queries_; }
 
-  /// Scores of the block's keys (as many as the tile's range needs of them), masked where a lane does not attend
-  /// them. Returns how many keys that were.
-  std::int64_t score(const KeyBlock& block, float* scores, float* row_max) const noexcept;
+  /// Does some lane attend some of these keys?
+  bool wants(const KeyRange& keys) const noexcept {
+    const KeyRange left = wanted(keys);
+    return left.begin < left.end;
+  }
+
+  /// The part of the block that some lane may attend (its count is 0 if none does). It starts at a multiple of 4 keys
+  /// into the block and ends at one, or at the end of keys(): partial sums go by a key's place modulo 4.
+  KeyBlock part_of(const KeyBlock& block) const noexcept;
+
+  /// Scores of the part's keys, with everything that options do to them; row_max gets the lanes' maxima.
+  void score(const KeyBlock& part, float* scores, float* row_max) const noexcept;
 
   /// Scores to weights; updates the running maximum and sum, and leaves in alpha what to rescale by.
   void softmax(float* scores, std::int64_t key_count, const float* row_max, bool careful) noexcept;
 
   /// Adds weights · values.
-  void add_values(const float* weights, std::int64_t key_count, const KeyBlock& block, bool careful) noexcept;
+  void add_values(const float* weights, const KeyBlock& part, bool careful) noexcept;
+
+  /// One step of streaming: score, softmax, add_values in the shared scratch.
+  void attend(const KeyBlock& block, bool careful) noexcept;
+
+  /// Joins what another tile over the same rows has kept of later keys.
+  void absorb(const TileState& other) noexcept;
+  void save(const TileState& into) const noexcept;
 
   /// False when some output is NaN or infinite. That may be right, or a product of weight 0 and a value that no lane
   /// attends: start over with reset() and in careful mode, which tells the two apart.
   bool finite() const noexcept;
-  void reset() noexcept;
 
   /// Divides by the sums and writes out, and lse where it is wanted.
   void close() noexcept;
 
-  /// 1 / sum of each lane, 0 for empty rows: what turns its weights into attention weights.
-  void normalisers(float* factor) const noexcept;
-  /// Where a lane's attended keys lie, and its place in [B, H, Sq].
-  KeyRange keys_of(int lane) const noexcept { return lane_keys_[static_cast<std::size_t>(lane)]; }
-  struct Place {
-    std::int64_t head, query;
-  };
-  Place place(int lane) const noexcept;
+  /// Attention weights: zeros all rows, then one part after the other. `weights` are softmax()'s, and are spoiled.
+  void clear_weights() const noexcept;
+  void write_weights(const KeyBlock& part, float* weights) const noexcept;
+  /// The part's weights under the final maximum, for a tile that has not kept them.
+  void recompute_weights(const KeyBlock& part, float* scores) const noexcept;
 
  private:
+  struct Place {
+    std::int64_t head = 0, query = 0;
+  };
+
+  KeyRange wanted(KeyRange keys) const noexcept;
+  void find_places() noexcept;
   void find_ranges() noexcept;
+  void load_queries() noexcept;
+  void write_out(const float* factor) noexcept;
   void write_lse() const noexcept;
+  void normalisers(float* factor) const noexcept;
+  std::int64_t lanes() const noexcept { return kernels_->lanes; }
+
+  // query_tile_options.cpp
+  bool block_attended(const Place& at, std::int64_t begin, std::int64_t end) const noexcept;
+  KeyRange trimmed_to_block_mask(KeyRange keys) const noexcept;
+  void add_mask(const KeyBlock& part, float* scores, float* row_max) const noexcept;
+  void add_alibi(const KeyBlock& part, float* scores, float* row_max) const noexcept;
+  void apply_block_mask(const KeyBlock& part, float* scores, float* row_max) const noexcept;
+  void apply_ranges(const KeyBlock& part, float* scores, float* row_max) const noexcept;
 
   const kernels::Kernels* kernels_ = nullptr;
   const Arguments* arguments_ = nullptr;
+  Scratch shared_;
   HeadRows head_;
   std::int64_t first_row_ = 0;
   int rows_ = 0;
   int vectors_ = 0;
+  bool natural_ = false;  // scores are in units of the natural logarithm, else of log2
   bool fresh_ = true;     // nothing has been added to out yet
   bool rescale_ = false;  // alpha holds a factor other than 1
   KeyRange attended_;     // union over the lanes
-  KeyRange whole_;        // intersection: blocks inside need no mask
+  KeyRange whole_;        // intersection: parts inside need no range mask
   std::array<KeyRange, max_lanes> lane_keys_;
-  // Scratch: tiles [dim][lanes] and vectors [lanes].
-  float* queries_ = nullptr;
-  float* out_ = nullptr;
-  float* m_ = nullptr;      // running maximum, in units of log2
-  float* l_ = nullptr;      // running sum of weights
-  float* alpha_ = nullptr;
+  std::array<Place, max_lanes> places_;
+  float* queries_ = nullptr;  // [head_dim][lanes]
+  float* alpha_ = nullptr;    // [lanes]
+  TileState state_;
 };
 
 }  // namespace attune::tiles

@@ -9,7 +9,7 @@
 
 #include "backends/kernels/kernels.hpp"
 #include "backends/tiles/capability.hpp"
-#include "backends/tiles/query_tile.hpp"
+#include "backends/tiles/rows.hpp"
 
 namespace attune::detail {
 namespace {
@@ -41,7 +41,7 @@ class LinearJob {
   std::int64_t items() const noexcept { return tiles() * chunks(); }
   std::size_t scratch_floats() const noexcept {
     const auto lanes = static_cast<std::size_t>(kernels_.lanes);
-    return (static_cast<std::size_t>(map_.in_features + block_features) * lanes + tiles::max_lanes + 15) / 16 * 16;
+    return (static_cast<std::size_t>(map_.in_features + 2 * block_features) * lanes + tiles::max_lanes + 15) / 16 * 16;
   }
 
   /// One tile of tokens against item_features features.
@@ -50,7 +50,7 @@ class LinearJob {
     const int count = static_cast<int>(std::min<std::int64_t>(kernels_.lanes, tokens_ - first_token));
     const float* rows[tiles::max_lanes] = {};
     for (int lane = 0; lane < count; ++lane) rows[lane] = x_.as<float>() + (first_token + lane) * map_.in_features;
-    kernels_.load_rows(rows, 1, count, map_.in_features, 1.0f, scratch);
+    kernels_.load_rows(rows, count, map_.in_features, 1.0f, scratch);
 
     const std::int64_t begin = item % chunks() * item_features;
     const std::int64_t end = std::min(begin + item_features, map_.out_features);
@@ -79,15 +79,16 @@ class LinearJob {
         for (int lane = 0; lane < rows; ++lane)
           block[f * kernels_.lanes + lane] += map_.bias[static_cast<std::size_t>(first + f)];
 
-    float* out[tiles::max_lanes] = {};
-    float ones[tiles::max_lanes];
+    std::int64_t at[tiles::max_lanes] = {};
+    alignas(64) float ones[tiles::max_lanes];
     std::fill_n(ones, tiles::max_lanes, 1.0f);
     for (int lane = 0; lane < rows; ++lane) {
       const std::int64_t token = first_token + lane;
-      out[lane] = y_.as<float>() + token / x_.shape[1] * y_.strides[0] + first / dim() * y_.strides[1] +
-                  token % x_.shape[1] * y_.strides[2] + first % dim() * y_.strides[3];
+      at[lane] =
+          tiles::index_of(y_, token / x_.shape[1], first / dim(), token % x_.shape[1]) + first % dim() * y_.strides[3];
     }
-    kernels_.store_rows(block, count, ones, out, y_.strides[3], rows);
+    float* waiting = block + block_features * kernels_.lanes;
+    tiles::write_rows(kernels_, block, count, ones, y_, at, rows, {waiting, block_features});
   }
 
   const Linear& map_;

@@ -63,8 +63,8 @@ void check_map(const char* name, const Linear& map, std::int64_t in, std::int64_
     refuse_argument(name, "has " + std::to_string(map.weight.size()) + " weights; " + wanted + " takes " +
                               std::to_string(out * in));
   if (!map.bias.empty() && map.bias.size() != static_cast<std::size_t>(out))
-    refuse_argument(name, "has a bias of " + std::to_string(map.bias.size()) + "; it must be empty or " +
-                              std::to_string(out));
+    refuse_argument(
+        name, "has a bias of " + std::to_string(map.bias.size()) + "; it must be empty or " + std::to_string(out));
 }
 
 /// [B, S, features], contiguous f32.
@@ -73,8 +73,8 @@ void check_activations(const char* name, const TensorView& x, std::int64_t featu
   detail::check_rank(name, x, 3, 3, "3, [batch, sequence, features]");
   detail::check_sizes(name, x);
   if (x.shape[2] != features)
-    refuse_argument(name, "has " + std::to_string(x.shape[2]) + " features; the layer takes " +
-                              std::to_string(features));
+    refuse_argument(name,
+                    "has " + std::to_string(x.shape[2]) + " features; the layer takes " + std::to_string(features));
   const TensorLayout wanted = contiguous({x.shape[0], x.shape[1], x.shape[2]});
   for (std::size_t axis = 0; axis < 3; ++axis)
     if (x.shape[axis] > 1 && x.strides[axis] != wanted.strides[axis])

@@ -40,6 +40,7 @@ struct Arguments {
   MutableTensorView lse;      // [B, H, Sq]
   MutableTensorView weights;  // [B, H, Sq, Sk]
   TensorView mask;            // [B, H, Sq, Sk], stride 0 where it is broadcast
+  TensorView block_mask;      // [B or members, H, blocks of queries, blocks of keys], stride 0 where it is broadcast
   TensorView alibi_slopes;    // [B, H], stride 0 where it is broadcast
   TensorView sinks;           // [H]
   TensorView key_lengths;     // [B]
@@ -48,6 +49,7 @@ struct Arguments {
   std::int64_t members = 0;  // B, or the packed members
   std::int64_t heads = 0, kv_heads = 0, head_dim = 0, value_dim = 0;
   std::int64_t window_left = -1, window_right = -1;
+  std::int64_t block_queries = 0, block_keys = 0;  // of block_mask
   double scale = 1;
   double softcap = 0;  // 0: none
   bool causal = false;
@@ -67,10 +69,18 @@ struct Arguments {
       m.keys = key_lengths.data != nullptr ? index_at(key_lengths, b) : key.shape[2];
     }
     switch (align.kind) {
-      case Align::Kind::bottom_right: m.offset = m.keys - m.queries; break;
-      case Align::Kind::top_left: m.offset = 0; break;
-      case Align::Kind::offset: m.offset = align.offset; break;
-      case Align::Kind::offsets: m.offset = index_at(align.offsets, b); break;
+      case Align::Kind::bottom_right:
+        m.offset = m.keys - m.queries;
+        break;
+      case Align::Kind::top_left:
+        m.offset = 0;
+        break;
+      case Align::Kind::offset:
+        m.offset = align.offset;
+        break;
+      case Align::Kind::offsets:
+        m.offset = index_at(align.offsets, b);
+        break;
     }
     return m;
   }
@@ -92,6 +102,15 @@ struct Arguments {
     if (window_left >= 0) begin = std::max(begin, p - std::min(window_left, far));
     if (end <= begin) return {};
     return {begin, end};
+  }
+
+  /// Does the block map, if there is one, let this query of the member attend this key of it? Bools are read as
+  /// bytes: any value but 0 is true.
+  bool block_attended(std::int64_t member_index, std::int64_t head, std::int64_t i, std::int64_t j) const noexcept {
+    if (block_mask.data == nullptr) return true;
+    const auto& m = block_mask.strides;
+    const std::int64_t at = member_index * m[0] + head * m[1] + i / block_queries * m[2] + j / block_keys * m[3];
+    return block_mask.as<std::uint8_t>()[at] != 0;
   }
 };
 

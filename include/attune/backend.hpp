@@ -70,9 +70,7 @@ class ATTUNE_API Call {
   const Extents& extents() const noexcept { return extents_; }
   const Arguments& arguments() const noexcept { return arguments_; }
 
-  std::size_t workspace_bytes(int num_threads) const noexcept {
-    return plan_->workspace_bytes(extents_, num_threads);
-  }
+  std::size_t workspace_bytes(int num_threads) const noexcept { return plan_->workspace_bytes(extents_, num_threads); }
 
   /// Computes on the executor. `workspace` holds at least workspace_bytes(executor.num_threads()) bytes,
   /// aligned to workspace_alignment, and is used by one run at a time. Never throws, allocates nothing.

@@ -13,27 +13,39 @@ enum class DType : std::uint8_t { f32, f16, bf16, f64, boolean, u8, i32, i64 };
 constexpr std::size_t size_of(DType dtype) noexcept {
   switch (dtype) {
     case DType::f32:
-    case DType::i32: return 4;
+    case DType::i32:
+      return 4;
     case DType::f16:
-    case DType::bf16: return 2;
+    case DType::bf16:
+      return 2;
     case DType::f64:
-    case DType::i64: return 8;
+    case DType::i64:
+      return 8;
     case DType::boolean:
-    case DType::u8: return 1;
+    case DType::u8:
+      return 1;
   }
   return 0;
 }
 
 constexpr const char* name(DType dtype) noexcept {
   switch (dtype) {
-    case DType::f32: return "f32";
-    case DType::f16: return "f16";
-    case DType::bf16: return "bf16";
-    case DType::f64: return "f64";
-    case DType::boolean: return "bool";
-    case DType::u8: return "u8";
-    case DType::i32: return "i32";
-    case DType::i64: return "i64";
+    case DType::f32:
+      return "f32";
+    case DType::f16:
+      return "f16";
+    case DType::bf16:
+      return "bf16";
+    case DType::f64:
+      return "f64";
+    case DType::boolean:
+      return "bool";
+    case DType::u8:
+      return "u8";
+    case DType::i32:
+      return "i32";
+    case DType::i64:
+      return "i64";
   }
   return "unknown";
 }
@@ -52,9 +64,7 @@ struct bfloat16 {
   std::uint16_t bits = 0;
 };
 
-constexpr float to_float(bfloat16 x) noexcept {
-  return std::bit_cast<float>(static_cast<std::uint32_t>(x.bits) << 16);
-}
+constexpr float to_float(bfloat16 x) noexcept { return std::bit_cast<float>(static_cast<std::uint32_t>(x.bits) << 16); }
 
 constexpr float to_float(float16 x) noexcept {
   const std::uint32_t sign = static_cast<std::uint32_t>(x.bits & 0x8000u) << 16;
@@ -72,8 +82,7 @@ namespace detail {
 
 /// Rounds to the nearest value of a narrower binary format, ties to even, straight from double: going
 /// through float would round twice.
-constexpr std::uint16_t round_to_16_bits(double value, int fraction_bits, int min_exponent,
-                                         int max_exponent) noexcept {
+constexpr std::uint16_t round_to_16_bits(double value, int fraction_bits, int min_exponent, int max_exponent) noexcept {
   const auto bits = std::bit_cast<std::uint64_t>(value);
   const auto sign = static_cast<std::uint16_t>((bits >> 48) & 0x8000u);
   const std::uint64_t fraction = bits & 0xfffffffffffffull;

@@ -23,8 +23,8 @@ namespace attune {
 struct Candidate {
   std::string backend;
   bool eligible = false;
-  std::string reason;             // why not, if not eligible
-  double estimated_seconds = 0;   // if eligible
+  std::string reason;            // why not, if not eligible
+  double estimated_seconds = 0;  // if eligible
 };
 
 /// The engine's choice and its reasons.
@@ -98,7 +98,7 @@ ATTUNE_API Engine& default_engine();
 /// attention() of the default engine. Shapes: see Tensors; options and their order: see AttentionOptions.
 ///   attune::attention(attune::view(q, attune::bhsd(1, 12, 512, 64)), key, value, out, {.causal = true});
 ATTUNE_API void attention(const TensorView& query, const TensorView& key, const TensorView& value,
-               const MutableTensorView& out, const AttentionOptions& options = {});
+                          const MutableTensorView& out, const AttentionOptions& options = {});
 
 /// Joins two partial results over disjoint sets of keys, row by row: as if the keys had been attended
 /// together. out [B, H, Sq, Dv] and lse [B, H, Sq], all f32; the result may be written over either part.
@@ -106,7 +106,7 @@ ATTUNE_API void attention(const TensorView& query, const TensorView& key, const 
 /// Source: Milakov and Gimelshein, "Online normalizer calculation for softmax", 2018.
 /// Throws Error(invalid_argument) for shapes or dtypes that do not fit.
 ATTUNE_API void merge_states(const TensorView& out_a, const TensorView& lse_a, const TensorView& out_b,
-                  const TensorView& lse_b, const MutableTensorView& out, const MutableTensorView& lse);
+                             const TensorView& lse_b, const MutableTensorView& out, const MutableTensorView& lse);
 
 /// "0.1.0": the library's version.
 ATTUNE_API const char* version() noexcept;

@@ -19,11 +19,16 @@ enum class ErrorCode {
 /// The name of a code as it stands in the enumeration, for example "unsupported".
 constexpr const char* name(ErrorCode code) noexcept {
   switch (code) {
-    case ErrorCode::invalid_argument: return "invalid_argument";
-    case ErrorCode::unsupported: return "unsupported";
-    case ErrorCode::backend_failed: return "backend_failed";
-    case ErrorCode::out_of_memory: return "out_of_memory";
-    case ErrorCode::io: return "io";
+    case ErrorCode::invalid_argument:
+      return "invalid_argument";
+    case ErrorCode::unsupported:
+      return "unsupported";
+    case ErrorCode::backend_failed:
+      return "backend_failed";
+    case ErrorCode::out_of_memory:
+      return "out_of_memory";
+    case ErrorCode::io:
+      return "io";
   }
   return "unknown";
 }

@@ -25,14 +25,14 @@ struct ATTUNE_API Linear {
 };
 
 struct MultiHeadAttentionConfig {
-  std::int64_t model_dim = 0;        // features of X and of the result
-  std::int64_t heads = 1;            // query heads
-  std::int64_t kv_heads = 0;         // key/value heads; 0: as many as heads
-  std::int64_t head_dim = 0;         // 0: model_dim / heads
-  std::int64_t value_dim = 0;        // per head; 0: head_dim
-  std::int64_t context_dim = 0;      // features of the context; 0: model_dim
-  bool bias = true;                  // of the maps that random() makes
-  bool output_projection = true;     // false: the result is the merged heads, [.., heads · value_dim]
+  std::int64_t model_dim = 0;     // features of X and of the result
+  std::int64_t heads = 1;         // query heads
+  std::int64_t kv_heads = 0;      // key/value heads; 0: as many as heads
+  std::int64_t head_dim = 0;      // 0: model_dim / heads
+  std::int64_t value_dim = 0;     // per head; 0: head_dim
+  std::int64_t context_dim = 0;   // features of the context; 0: model_dim
+  bool bias = true;               // of the maps that random() makes
+  bool output_projection = true;  // false: the result is the merged heads, [.., heads · value_dim]
 };
 
 /// Self- and cross-attention over f32 activations. Immutable after construction; forward() is reentrant.

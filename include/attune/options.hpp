@@ -1,6 +1,6 @@
 // What a call of attention may ask for. The order in which the options act is
 //   s = scale · (query · key);  s = softcap · tanh(s / softcap);  s += attn_mask (float) + ALiBi;
-//   then attn_mask (bool), causal, window and lengths select which keys are attended at all;
+//   then attn_mask (bool), block_mask, causal, window and lengths select which keys are attended at all;
 //   softmax over the attended keys (a sink takes part in it);  out = weights · value.
 #pragma once
 
@@ -35,9 +35,9 @@ struct Align {
 
 /// Options and further outputs of one call. Views must stay valid until the call has returned.
 struct AttentionOptions {
-  std::optional<double> scale{};     // of query · key; default 1/√head_dim. Finite, may be negative.
+  std::optional<double> scale{};   // of query · key; default 1/√head_dim. Finite, may be negative.
   bool causal = false;             // keep keys at or before the query's position (see Align)
-  Align align{};                     // where the queries stand among the keys
+  Align align{};                   // where the queries stand among the keys
   std::int64_t window_left = -1;   // keys before the query's position that are kept; −1: all
   std::int64_t window_right = -1;  // keys after it that are kept; −1: all
   double softcap = 0;              // c > 0: s becomes c · tanh(s / c); 0: none
@@ -45,6 +45,13 @@ struct AttentionOptions {
   /// bool (true = may attend) or f32, f16, bf16, f64 (added to the score), rank 1 to 4, broadcast
   /// right-aligned over [B, H, Sq, Sk] without being copied. Not together with cu_seqlens.
   std::optional<TensorView> attn_mask{};
+  /// bool, [B or 1, H or 1, ⌈Sq / block_queries⌉, ⌈Sk / block_keys⌉]: true = the queries of this block may attend
+  /// the keys of this block, as far as every other option lets them. What is false costs nothing: the way to
+  /// sparse patterns (Longformer, BigBird). With cu_seqlens each member has a map of its own ([members or 1, …])
+  /// that begins at its first query and key, all of them sized for the longest member.
+  std::optional<TensorView> block_mask{};
+  std::int64_t block_queries = 0;            // queries in a block, at least 1; only with block_mask
+  std::int64_t block_keys = 0;               // keys in a block, likewise
   std::optional<TensorView> alibi_slopes{};  // [H] or [B, H], f32
   std::optional<TensorView> sinks{};         // [H], f32: one more logit per head, without a value
   /// [B], i32 or i64, each in 0 … Sk: keys beyond it are neither attended nor read. Not together with
@@ -63,7 +70,7 @@ struct AttentionOptions {
 
   std::string_view backend{};  // force this backend by name; empty: the engine's choice (see Engine)
   std::string_view isa{};      // force this instruction set by name, for example "avx2"; empty: the best
-  bool reproducible = false;  // let nothing but the machine's instruction set decide backend and variant
+  bool reproducible = false;   // let nothing but the machine's instruction set decide backend and variant
 };
 
 /// The tensors of one call.

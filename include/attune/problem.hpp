@@ -31,6 +31,7 @@ enum class Feature : std::uint64_t {
   bf16 = 1ull << 14,
   f64 = 1ull << 15,
   mixed_dtypes = 1ull << 16,  // query, key, value and out are not all of one dtype
+  block_mask = 1ull << 17,
 };
 
 /// The words of an error message or a listing, for example "softcap".
@@ -59,6 +60,7 @@ struct Problem {
   bool cu_seqlens = false;
   bool lse = false;
   bool weights = false;
+  bool block_mask = false;
 
   /// Query heads that share a key/value head; 1 where there are no heads.
   std::int64_t group() const noexcept { return kv_heads == 0 ? 1 : heads / kv_heads; }
@@ -96,7 +98,8 @@ struct Description {
 ATTUNE_API Description describe(const Tensors& tensors, const AttentionOptions& options);
 
 /// Query-key pairs that causal and window leave to be attended, over all heads and members (exact for
-/// equal lengths without key_lengths; the count that estimates and FLOP figures use).
+/// equal lengths without key_lengths; the count that estimates and FLOP figures use). Masks of either kind are data,
+/// which nobody looks at here: with a block_mask this is what the other options leave.
 ATTUNE_API double attended_pairs(const Problem& problem, const Extents& extents) noexcept;
 
 /// Floating point operations of the two products over the attended pairs: 2 · pairs · (D + Dv).

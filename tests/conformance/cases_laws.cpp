@@ -16,7 +16,7 @@
 namespace attune::conformance {
 namespace {
 
-/// Permuting keys and values together permutes nothing but rounding. Not with causal, windows, ALiBi or a mask,
+/// Permuting keys and values together permutes nothing but rounding. Not with causal, windows, ALiBi or masks,
 /// which know positions.
 void permutation(Session& session, const Spec& spec) {
   const Workload w = session.draw(session.with_lse(spec));
@@ -91,6 +91,7 @@ void split_and_merge(Session& session, Spec spec, std::int64_t split) {
     part.spec.offset = whole.offset_of(0) - begin;
     part.key = slice(whole.key, 2, begin, end);
     part.value = slice(whole.value, 2, begin, end);
+    if (!whole.block_mask.empty()) part.block_mask = slice(whole.block_mask, 3, begin, end);  // blocks of one key
     if (begin > 0) part.spec.sinks = false, part.sinks = {};
     return part;
   };
@@ -201,7 +202,8 @@ void add_laws_of_many(std::vector<Case>& cases) {
                               {"softcap", [](Spec& s) { s.softcap = 2; }, false},
                               {"sinks_causal", [](Spec& s) { s.sinks = s.causal = true; }, true},
                               {"window", [](Spec& s) { s.window_left = 7, s.window_right = 5; }, true},
-                              {"alibi", [](Spec& s) { s.alibi = Alibi::per_head; }, true}};
+                              {"alibi", [](Spec& s) { s.alibi = Alibi::per_head; }, true},
+                              {"block_mask", [](Spec& s) { s.set_blocks(7, 1); }, true}};
   for (const Variant& variant : variants) {
     for (const auto& [q, k] : {std::pair<std::int64_t, std::int64_t>{1, 90}, {33, 90}, {70, 40}}) {
       Spec spec = law_spec(q, k);

@@ -65,6 +65,12 @@ void draw_options(Spec& spec, Random& random) {
   }
   if (random.chance(0.3)) spec.alibi = random.chance(0.5) ? Alibi::per_head : Alibi::per_batch;
   spec.sinks = random.chance(0.3);
+  if (random.chance(0.3)) {
+    const std::vector<std::int64_t> sizes = {1, 3, 16, 64, 100, 1000};
+    spec.set_blocks(random.pick(sizes), random.pick(sizes));
+    spec.blocks_per_member = random.chance(0.5), spec.blocks_per_head = random.chance(0.5);
+    spec.block_density = random.uniform();
+  }
   spec.weights = random.chance(0.2);
   if (random.chance(0.4))
     for (std::int64_t b = 0; b < spec.batch; ++b) spec.key_lengths.push_back(random.integer(0, spec.keys));

@@ -36,6 +36,8 @@ std::vector<LawSpec> law_specs() {
       make("packed", 0, 0, [](Spec& s) { s.set_packed({60, 0, 3, 17}, {90, 8, 90, 17}); }),
       make("bias", 33, 90,
            [](Spec& s) { s.mask = MaskKind::f32, s.alibi = Alibi::per_head, s.sinks = true, s.softcap = 5; }),
+      make("block_mask", 70, 130, [](Spec& s) { s.set_blocks(16, 24), s.causal = true; }),
+      make("block_decode", 1, 3000, [](Spec& s) { s.set_blocks(1, 100), s.blocks_per_head = false; }),
       make("weights", 33, 90, [](Spec& s) { s.weights = true; }),
       make("f16", 33, 90, [](Spec& s) { s.set_dtype(DType::f16); }),
       make("bf16", 33, 90, [](Spec& s) { s.set_dtype(DType::bf16); }),
@@ -55,6 +57,10 @@ std::vector<LawSpec> batch_specs() {
       make("key_lengths", 20, 90, [](Spec& s) { s.batch = 4, s.causal = true, s.key_lengths = {90, 0, 41, 64}; }),
       make("packed", 0, 0, [](Spec& s) { s.set_packed({40, 0, 3, 17}, {50, 8, 90, 17}); }),
       make("mask", 20, 70, [](Spec& s) { s.batch = 3, s.mask = MaskKind::boolean; }),
+      make("block_mask", 40, 90,
+           [](Spec& s) { s.batch = 3, s.set_blocks(7, 16), s.key_lengths = {90, 0, 41}, s.causal = true; }),
+      make("packed_block_mask", 0, 0,
+           [](Spec& s) { s.set_packed({40, 0, 3, 17}, {50, 8, 90, 17}), s.set_blocks(4, 16); }),
       make("weights", 20, 70, [](Spec& s) { s.batch = 3, s.weights = true; }),
   };
 }

@@ -128,6 +128,11 @@ void PlacedCall::set_options(const Workload& workload, const Placement& placemen
   const auto small = [&](const Array& array) { return input(array, Layout::contiguous, placement.edge); };
   if (spec.align == Align::Kind::offsets) options_.align.offsets = indices(spec.offsets, spec.index_dtype);
   if (!workload.mask.empty()) options_.attn_mask = input(workload.mask, placement.others, placement.edge);
+  if (!workload.block_mask.empty()) {
+    options_.block_mask = input(workload.block_mask, placement.others, placement.edge);
+    options_.block_queries = spec.block_queries;
+    options_.block_keys = spec.block_keys;
+  }
   if (!workload.alibi.empty()) options_.alibi_slopes = small(workload.alibi);
   if (!workload.sinks.empty()) options_.sinks = small(workload.sinks);
   if (!spec.key_lengths.empty()) options_.key_lengths = indices(spec.key_lengths, spec.index_dtype);

@@ -31,7 +31,7 @@ const char* name(Layout layout);
 struct Placement {
   Layout query = Layout::contiguous, key = Layout::contiguous, value = Layout::contiguous;
   Layout out = Layout::contiguous;
-  Layout others = Layout::contiguous;  // mask, lse, weights
+  Layout others = Layout::contiguous;  // masks, lse, weights
   test::Edge edge = test::Edge::end;
   bool one_buffer = false;  // query, key, value and out are slots of one buffer [B, S, 4, H, D]
 

@@ -52,6 +52,7 @@ class Evaluation {
     if (spec.causal && distance > 0) return false;
     if (spec.window_left >= 0 && distance < -static_cast<long double>(spec.window_left)) return false;
     if (spec.window_right >= 0 && distance > static_cast<long double>(spec.window_right)) return false;
+    if (spec.has_block_mask() && w_.block_mask[w_.block_at(b, h, i, j)] == 0) return false;
     return spec.mask != MaskKind::boolean || mask_at(b, h, i, j) != 0;
   }
 

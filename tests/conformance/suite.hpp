@@ -50,6 +50,7 @@ Report run_case_isolated(const Case& c, const Subject& subject, const Backend& o
 // The parts of the suite, a file each.
 std::vector<Case> grid_cases();
 std::vector<Case> option_cases();
+std::vector<Case> block_cases();
 std::vector<Case> extreme_cases();
 std::vector<Case> random_cases();
 std::vector<Case> law_cases();  // up to rounding

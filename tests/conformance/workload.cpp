@@ -1,5 +1,6 @@
 #include "tests/conformance/workload.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 namespace attune::conformance {
@@ -88,6 +89,31 @@ Array make_mask(const Spec& spec, Random& random) {
   return mask;
 }
 
+std::int64_t longest(const std::vector<std::int64_t>& starts) {
+  std::int64_t length = 0;
+  for (std::size_t member = 1; member < starts.size(); ++member)
+    length = std::max(length, starts[member] - starts[member - 1]);
+  return length;
+}
+
+std::int64_t blocks_of(std::int64_t length, std::int64_t block) { return (length + block - 1) / block; }
+
+Array make_block_mask(const Spec& spec, Random& random) {
+  Array map(DType::boolean,
+            {spec.blocks_per_member ? spec.members() : 1, spec.blocks_per_head ? spec.heads : 1,
+             blocks_of(spec.longest_queries(), spec.block_queries), blocks_of(spec.longest_keys(), spec.block_keys)});
+  map.fill([&] { return random.chance(spec.block_density) ? 1.0 : 0.0; });
+  return map;
+}
+
+/// The map of one member alone, for no more blocks than it has.
+Array blocks_of_member(const Workload& workload, std::int64_t member, const Spec& alone) {
+  const Array& maps = workload.block_mask;
+  const Array own = workload.spec.blocks_per_member ? slice(maps, 0, member, member + 1) : maps;
+  const Array rows = slice(own, 2, 0, blocks_of(alone.queries, alone.block_queries));
+  return slice(rows, 3, 0, blocks_of(alone.keys, alone.block_keys));
+}
+
 std::vector<std::int64_t> starts_of(const std::vector<std::int64_t>& lengths) {
   std::vector<std::int64_t> starts{0};
   for (const std::int64_t length : lengths) starts.push_back(starts.back() + length);
@@ -97,6 +123,9 @@ std::vector<std::int64_t> starts_of(const std::vector<std::int64_t>& lengths) {
 }  // namespace
 
 double Spec::scale_value() const { return scale ? *scale : 1 / std::sqrt(static_cast<double>(head_dim)); }
+
+std::int64_t Spec::longest_queries() const { return packed() ? longest(query_starts) : queries; }
+std::int64_t Spec::longest_keys() const { return packed() ? longest(key_starts) : keys; }
 
 void Spec::set_packed(const std::vector<std::int64_t>& query_lengths,
                       const std::vector<std::int64_t>& packed_key_lengths) {
@@ -123,6 +152,9 @@ std::string describe(const Spec& spec) {
     text += " window=" + std::to_string(spec.window_left) + "," + std::to_string(spec.window_right);
   if (spec.softcap > 0) text += " softcap=" + std::to_string(spec.softcap);
   if (spec.mask != MaskKind::none) text += std::string(" mask=") + words(spec.mask) + list(spec.mask_shape);
+  if (spec.has_block_mask())
+    text += " block_mask=" + std::to_string(spec.block_queries) + "x" + std::to_string(spec.block_keys) +
+            (spec.blocks_per_member ? "[B," : "[1,") + (spec.blocks_per_head ? "H]" : "1]");
   if (spec.alibi != Alibi::none) text += spec.alibi == Alibi::per_head ? " alibi[H]" : " alibi[B,H]";
   if (spec.sinks) text += " sinks";
   if (!spec.key_lengths.empty()) text += " key_lengths=" + list(spec.key_lengths);
@@ -155,6 +187,12 @@ const double* Workload::value_row(std::int64_t member, std::int64_t head, std::i
 std::int64_t Workload::lse_at(std::int64_t member, std::int64_t head, std::int64_t i) const {
   if (spec.packed()) return head * spec.queries + at(spec.query_starts, member) + i;
   return (member * spec.heads + head) * spec.queries + i;
+}
+
+std::int64_t Workload::block_at(std::int64_t member, std::int64_t head, std::int64_t i, std::int64_t j) const {
+  const std::int64_t map =
+      (spec.blocks_per_member ? member : 0) * block_mask.extent(1) + (spec.blocks_per_head ? head : 0);
+  return (map * block_mask.extent(2) + i / spec.block_queries) * block_mask.extent(3) + j / spec.block_keys;
 }
 
 std::int64_t Workload::out_at(std::int64_t member, std::int64_t head, std::int64_t i) const {
@@ -212,6 +250,7 @@ Workload generate(const Spec& spec, Random& random) {
   w.key.fill(normal(spread));
   w.value.fill(normal(spec.value_scale));
   if (spec.mask != MaskKind::none) w.mask = make_mask(spec, random);
+  if (spec.has_block_mask()) w.block_mask = make_block_mask(spec, random);
   if (spec.alibi != Alibi::none) {
     w.alibi = spec.alibi == Alibi::per_head ? Array(DType::f32, {spec.heads})
                                             : Array(DType::f32, {spec.members(), spec.heads});
@@ -244,6 +283,7 @@ Workload only_member(const Workload& workload, std::int64_t member) {
   }
   if (from.align == Align::Kind::offsets) spec.offsets = {at(from.offsets, member)};
   if (from.alibi == Alibi::per_batch) one.alibi = slice(workload.alibi, 0, member, member + 1);
+  if (from.has_block_mask()) one.block_mask = blocks_of_member(workload, member, spec);
   if (workload.mask.rank == 4 && workload.mask.extent(0) == from.batch && from.batch > 0) {
     one.mask = slice(workload.mask, 0, member, member + 1);
     if (!spec.mask_shape.empty()) spec.mask_shape[0] = 1;

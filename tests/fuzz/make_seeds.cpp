@@ -1,6 +1,9 @@
-// make_fuzz_seeds npy|safetensors FOLDER: writes a few small well-formed files, for a fuzzer to start from.
+// make_fuzz_seeds npy|safetensors|attention FOLDER: writes a few small files for a fuzzer to start from: well-formed
+// ones of a format, or plain noise, of which any is a call of attention.
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
+#include <random>
 #include <string>
 
 #include "tools/attune/io/tensor_file.hpp"
@@ -23,13 +26,27 @@ void write_seeds(const std::string& format, const std::filesystem::path& folder)
   }
 }
 
+void write_noise(const std::filesystem::path& folder) {
+  std::filesystem::create_directories(folder);
+  std::mt19937 bits(1);
+  for (int file = 0; file < 64; ++file) {
+    std::string bytes(256, '\0');
+    for (char& byte : bytes) byte = static_cast<char>(bits() & 0xff);
+    std::ofstream(folder / ("noise-" + std::to_string(file)), std::ios::binary) << bytes;
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 3 || (std::string(argv[1]) != "npy" && std::string(argv[1]) != "safetensors")) {
-    std::fprintf(stderr, "usage: make_fuzz_seeds npy|safetensors FOLDER\n");
+  const std::string kind = argc == 3 ? argv[1] : "";
+  if (kind == "npy" || kind == "safetensors") {
+    write_seeds(kind, argv[2]);
+  } else if (kind == "attention") {
+    write_noise(argv[2]);
+  } else {
+    std::fprintf(stderr, "usage: make_fuzz_seeds npy|safetensors|attention FOLDER\n");
     return 2;
   }
-  write_seeds(argv[1], argv[2]);
   return 0;
 }

@@ -6,11 +6,14 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
 #include <random>
 #include <vector>
+
+#include <attune/dtype.hpp>
 
 #include "backends/kernels/instruction_sets.hpp"
 
@@ -69,39 +72,37 @@ class KernelTest : public testing::TestWithParam<InstructionSet> {
 TEST_P(KernelTest, LoadRowsTransposesScalesAndZeroesTheRest) {
   const int lanes = kernels().lanes;
   for (int count = 0; count <= lanes; ++count)
-    for (const std::int64_t stride : {1, 3, -2}) {
-      const std::int64_t dim = 5;
+    for (const std::int64_t dim : {1, 5, 16, 19, 64}) {
       std::vector<std::vector<float>> rows;
       std::vector<const float*> pointers;
-      for (int lane = 0; lane < count; ++lane) {
-        rows.push_back(random_row(dim * 3));
-        pointers.push_back(rows.back().data() + (stride < 0 ? (dim - 1) * 2 : 0));
-      }
+      for (int lane = 0; lane < count; ++lane) rows.push_back(random_row(dim));
+      for (const auto& row : rows) pointers.push_back(row.data());
       Tile tile(dim * lanes, not_a_number);
-      kernels().load_rows(pointers.data(), stride, count, dim, 0.5f, tile);
+      kernels().load_rows(pointers.data(), count, dim, 0.5f, tile);
       for (std::int64_t d = 0; d < dim; ++d)
         for (int lane = 0; lane < lanes; ++lane)
-          ASSERT_EQ(tile[d * lanes + lane], lane < count ? 0.5f * pointers[static_cast<std::size_t>(lane)][d * stride] : 0.0f);
+          ASSERT_EQ(tile[d * lanes + lane], lane < count ? 0.5f * pointers[static_cast<std::size_t>(lane)][d] : 0.0f);
     }
 }
 
 TEST_P(KernelTest, StoreRowsWritesItsRowsAndNothingElse) {
   const int lanes = kernels().lanes;
-  const std::int64_t dim = 7;
-  Tile tile(dim * lanes);
-  fill(tile, dim * lanes);
-  Tile factor(lanes);
-  fill(factor, lanes);
-  for (const int count : {1, lanes / 2, lanes - 1, lanes}) {
-    std::vector<float> out(static_cast<std::size_t>(lanes * dim * 2), 42.0f);
-    std::vector<float*> rows;
-    for (int lane = 0; lane < lanes; ++lane) rows.push_back(out.data() + lane * dim * 2);
-    kernels().store_rows(tile, dim, factor, rows.data(), 2, count);
-    for (int lane = 0; lane < lanes; ++lane)
-      for (std::int64_t d = 0; d < dim; ++d) {
-        ASSERT_EQ(rows[static_cast<std::size_t>(lane)][2 * d], lane < count ? tile[d * lanes + lane] * factor[lane] : 42.0f);
-        ASSERT_EQ(rows[static_cast<std::size_t>(lane)][2 * d + 1], 42.0f);
-      }
+  for (const std::int64_t dim : {1, 7, 16, 37}) {
+    Tile tile(dim * lanes);
+    fill(tile, dim * lanes);
+    Tile factor(lanes);
+    fill(factor, lanes);
+    for (int count = 1; count <= lanes; ++count) {
+      std::vector<float> out(static_cast<std::size_t>(lanes * (dim + 1)), 42.0f);
+      std::vector<float*> rows;
+      for (int lane = 0; lane < lanes; ++lane) rows.push_back(out.data() + lane * (dim + 1));
+      kernels().store_rows(tile, dim, factor, rows.data(), count);
+      for (int lane = 0; lane < lanes; ++lane)
+        for (std::int64_t d = 0; d <= dim; ++d) {
+          const bool written = lane < count && d < dim;
+          ASSERT_EQ(rows[static_cast<std::size_t>(lane)][d], written ? tile[d * lanes + lane] * factor[lane] : 42.0f);
+        }
+    }
   }
 }
 
@@ -193,13 +194,14 @@ TEST_P(KernelTest, SoftmaxStreamsToTheSameSumsAsOnePass) {
       for (int lane = 0; lane < lanes; ++lane) {
         row_max[lane] = -infinity;
         for (std::int64_t key = 0; key < count; ++key) {
-          const float score = 20.0f * random() + (lane % 2 == 0 ? static_cast<float>(block) : -static_cast<float>(block));
+          const float score =
+              20.0f * random() + (lane % 2 == 0 ? static_cast<float>(block) : -static_cast<float>(block));
           scores[key * lanes + lane] = score;
           row_max[lane] = std::max(row_max[lane], score);
           all[static_cast<std::size_t>(lane)].push_back(score);
         }
       }
-      const bool grew = kernels().softmax(scores, count, vectors, false, row_max, m, l, alpha);
+      const bool grew = kernels().softmax(scores, count, vectors, false, false, row_max, m, l, alpha);
       bool expected = false;
       for (int lane = 0; lane < vectors * lanes / 2; ++lane) expected = expected || alpha[lane] != 1.0f;
       EXPECT_EQ(grew, expected);
@@ -231,7 +233,7 @@ TEST_P(KernelTest, SoftmaxOfSpecialScores) {
   scores[2] = infinity, scores[lanes + 2] = 1, row_max[2] = infinity;
   scores[3] = 0, scores[lanes + 3] = -500, row_max[3] = 0;
   scores[4] = scores[lanes + 4] = lowest, row_max[4] = lowest;
-  kernels().softmax(scores, 2, 2, false, row_max, m, l, alpha);
+  kernels().softmax(scores, 2, 2, false, false, row_max, m, l, alpha);
   EXPECT_EQ(l[0], 0.0f);
   EXPECT_EQ(m[0], -infinity);
   EXPECT_EQ(scores[0], 0.0f);
@@ -247,7 +249,7 @@ TEST_P(KernelTest, CarefulSoftmaxMarksWhatIsNotAttended) {
   Tile scores(2 * lanes, 0.0f), m(lanes, -infinity), l(lanes), alpha(lanes), row_max(lanes, 0.0f);
   scores[0] = -infinity;
   scores[1] = -1000.0f;  // attended, its weight underflows
-  kernels().softmax(scores, 2, 2, true, row_max, m, l, alpha);
+  kernels().softmax(scores, 2, 2, false, true, row_max, m, l, alpha);
   EXPECT_EQ(scores[0], 0.0f);
   EXPECT_TRUE(std::signbit(scores[0]));
   EXPECT_EQ(scores[1], 0.0f);
@@ -265,7 +267,7 @@ TEST_P(KernelTest, Exp2IsAccurateOverItsRange) {
       scores[lane] = x - 0.000731f * static_cast<float>(lane);
     }
     const std::vector<float> inputs(static_cast<float*>(scores), scores + lanes);
-    kernels().softmax(scores, 1, 2, false, row_max, m, l, alpha);
+    kernels().softmax(scores, 1, 2, false, false, row_max, m, l, alpha);
     for (int lane = 0; lane < lanes; ++lane) {
       const double exact = std::exp2(static_cast<double>(inputs[static_cast<std::size_t>(lane)]));
       if (exact >= 0x1p-126) worst = std::max(worst, std::abs(static_cast<double>(scores[lane]) - exact) / exact);
@@ -291,7 +293,9 @@ TEST_P(KernelTest, WeightedSumAddsValuesAtEveryTail) {
         for (std::int64_t column = 0; column < dim; ++column)
           for (int lane = 0; lane < vectors * lanes / 2; ++lane) {
             const double old = before[static_cast<std::size_t>(column * lanes + lane)];
-            double expected = start == Start::zero ? 0 : start == Start::add ? old : old * static_cast<double>(alpha[lane]);
+            double expected = start == Start::zero  ? 0
+                              : start == Start::add ? old
+                                                    : old * static_cast<double>(alpha[lane]);
             for (std::int64_t key = 0; key < count; ++key)
               expected += static_cast<double>(weights[key * lanes + lane]) *
                           static_cast<double>(values[static_cast<std::size_t>(key * stride + column)]);
@@ -336,8 +340,185 @@ TEST_P(KernelTest, AllFiniteSeesEveryLaneInUse) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, KernelTest, testing::ValuesIn(attune::kernels::instruction_sets().begin(),
-                                                            attune::kernels::instruction_sets().end()),
+TEST_P(KernelTest, NaturalSoftmaxTakesTheLowestFiniteScores) {
+  const int lanes = kernels().lanes;
+  const float lowest = std::numeric_limits<float>::lowest();
+  Tile scores(3 * lanes, lowest), m(lanes, -infinity), l(lanes), alpha(lanes), row_max(lanes, lowest);
+  scores[0] = 1.0f, scores[lanes] = 0.0f, row_max[0] = 1.0f;
+  kernels().softmax(scores, 3, 2, true, false, row_max, m, l, alpha);
+  EXPECT_EQ(scores[0], 1.0f);
+  EXPECT_NEAR(scores[lanes], std::exp(-1.0), std::exp(-1.0) * exp2_error(1.5));
+  EXPECT_EQ(scores[2 * lanes], 0.0f);
+  for (int lane = 1; lane < lanes; ++lane) EXPECT_EQ(l[lane], 3.0f) << "equal scores, however low, weigh the same";
+}
+
+/// One function of the options against a formula in double, for key counts around every tail.
+template <typename Apply, typename Formula>
+void check_scores(const Kernels& k, const std::vector<std::int64_t>& counts, const std::vector<float>& inputs,
+                  Apply apply, Formula formula) {
+  const int lanes = k.lanes;
+  for (const std::int64_t count : counts)
+    for (const int vectors : {1, 2}) {
+      Tile scores(count * lanes), row_max(lanes);
+      for (std::int64_t i = 0; i < count * lanes; ++i) scores[i] = inputs[static_cast<std::size_t>(i) % inputs.size()];
+      const std::vector<float> before(static_cast<float*>(scores), scores + count * lanes);
+      apply(scores, count, vectors, row_max);
+      for (int lane = 0; lane < vectors * lanes / 2; ++lane) {
+        float largest = -infinity;
+        for (std::int64_t key = 0; key < count; ++key) {
+          const std::int64_t at = key * lanes + lane;
+          formula(before[static_cast<std::size_t>(at)], scores[at], key, lane);
+          largest = std::max(largest, scores[at]);
+        }
+        ASSERT_EQ(row_max[lane], largest);
+      }
+    }
+}
+
+TEST_P(KernelTest, SoftcapIsScaledTanh) {
+  const std::vector<float> inputs{0.0f, 1e-6f, -0.3f, 0.7f, 4.0f, -19.0f, 200.0f, infinity, -infinity, -1e30f, 3.0f};
+  for (const float cap : {0.5f, 30.0f})
+    check_scores(
+        kernels(), counts(), inputs,
+        [&](float* scores, std::int64_t count, int vectors, float* row_max) {
+          kernels().softcap(scores, count, cap, vectors, row_max);
+        },
+        [&](float before, float after, std::int64_t, int) {
+          const double exact =
+              static_cast<double>(cap) * std::tanh(static_cast<double>(before) / static_cast<double>(cap));
+          // tanh's absolute error: those of exp2 and of the quotient's three operations, all of values of at most 1.
+          ASSERT_NEAR(after, exact, static_cast<double>(cap) * 12 * 0x1p-24) << before;
+        });
+  Tile scores(kernels().lanes, not_a_number), row_max(kernels().lanes);
+  kernels().softcap(scores, 1, 2.0f, 2, row_max);
+  for (int lane = 0; lane < kernels().lanes; ++lane) EXPECT_TRUE(std::isnan(scores[lane]));
+}
+
+TEST_P(KernelTest, BiasAndMarksAreReadInTheQueriesOrder) {
+  const int lanes = kernels().lanes;
+  std::vector<std::int64_t> lengths = counts();
+  lengths.insert(lengths.end(), {31, 32, 33, 47});
+  for (const bool shared : {false, true})
+    for (const std::int64_t count : lengths)
+      for (const int vectors : {1, 2}) {
+        std::vector<std::vector<float>> biases, marks;
+        std::vector<const float*> bias_rows, mark_rows;
+        for (int lane = 0; lane < lanes; ++lane) {
+          biases.push_back(random_row(count));
+          marks.emplace_back(static_cast<std::size_t>(count));
+          for (std::int64_t key = 0; key < count; ++key)
+            marks.back()[static_cast<std::size_t>(key)] = random() < 0 ? 0.0f : -infinity;
+        }
+        for (int lane = 0; lane < lanes; ++lane) {
+          bias_rows.push_back(biases[shared ? 0 : static_cast<std::size_t>(lane)].data());
+          mark_rows.push_back(marks[shared ? 0 : static_cast<std::size_t>(lane)].data());
+        }
+        Tile scores(count * lanes), row_max(lanes);
+        fill(scores, count * lanes);
+        scores[0] = not_a_number;
+        const std::vector<float> before(static_cast<float*>(scores), scores + count * lanes);
+        kernels().add_bias(scores, count, bias_rows.data(), vectors, row_max);
+        kernels().select_keys(scores, count, mark_rows.data(), vectors, row_max);
+        for (int lane = 0; lane < vectors * lanes / 2; ++lane)
+          for (std::int64_t key = 0; key < count; ++key) {
+            const auto at = static_cast<std::size_t>(key * lanes + lane);
+            const float sum = before[at] + bias_rows[static_cast<std::size_t>(lane)][key];
+            if (mark_rows[static_cast<std::size_t>(lane)][key] == -infinity)
+              ASSERT_EQ(scores[key * lanes + lane], -infinity);
+            else if (std::isnan(sum))
+              ASSERT_TRUE(std::isnan(scores[key * lanes + lane]));
+            else
+              ASSERT_EQ(scores[key * lanes + lane], sum);
+          }
+      }
+}
+
+TEST_P(KernelTest, AlibiFallsWithDistance) {
+  const int lanes = kernels().lanes;
+  Tile slopes(lanes), positions(lanes);
+  for (int lane = 0; lane < lanes; ++lane) {
+    slopes[lane] = 0.25f * static_cast<float>(lane % 3);
+    positions[lane] = static_cast<float>(3 * lane - 20);
+  }
+  check_scores(
+      kernels(), counts(), random_row(97),
+      [&](float* scores, std::int64_t count, int vectors, float* row_max) {
+        kernels().alibi(scores, count, slopes, positions, vectors, row_max);
+      },
+      [&](float before, float after, std::int64_t key, int lane) {
+        const double bias = static_cast<double>(slopes[lane]) *
+                            std::abs(static_cast<double>(positions[lane]) - static_cast<double>(key));
+        ASSERT_NEAR(after, static_cast<double>(before) - bias, 2 * (1 + bias) * 0x1p-24);
+      });
+}
+
+TEST_P(KernelTest, MarksTellWhatIsKept) {
+  for (std::int64_t count = 0; count < 50; ++count) {
+    std::vector<std::uint8_t> keep(static_cast<std::size_t>(count));
+    for (std::size_t i = 0; i < keep.size(); ++i)
+      keep[i] = i % 3 == 0 ? 0 : static_cast<std::uint8_t>(1 + 100 * (i % 2));
+    std::vector<float> marks(keep.size() + 1, 5.0f);
+    kernels().marks(keep.data(), count, marks.data());
+    for (std::size_t i = 0; i < keep.size(); ++i) ASSERT_EQ(marks[i], keep[i] != 0 ? 0.0f : -infinity);
+    ASSERT_EQ(marks.back(), 5.0f);
+  }
+}
+
+TEST_P(KernelTest, NormaliseLeavesZeroWeightsZero) {
+  const int lanes = kernels().lanes;
+  Tile weights(3 * lanes, 0.5f), factor(lanes, 0.25f);
+  weights[0] = 0.0f, weights[lanes] = -0.0f, factor[0] = not_a_number;
+  kernels().normalise(weights, 3, factor, 2);
+  EXPECT_FALSE(std::signbit(weights[lanes]));
+  EXPECT_EQ(weights[0], 0.0f);
+  EXPECT_EQ(weights[lanes], 0.0f);
+  EXPECT_TRUE(std::isnan(weights[2 * lanes]));
+  EXPECT_EQ(weights[1], 0.125f);
+}
+
+TEST_P(KernelTest, SixteenBitFloatsWidenAndNarrowExactly) {
+  for (const bool bf16 : {false, true}) {
+    std::vector<std::uint16_t> all(1 << 16), back(all.size());
+    for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<std::uint16_t>(i);
+    std::vector<float> wide(all.size());
+    kernels().widen(all.data(), bf16, static_cast<std::int64_t>(all.size()), wide.data());
+    kernels().narrow(wide.data(), bf16, static_cast<std::int64_t>(all.size()), back.data());
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      const float exact = bf16 ? to_float(attune::bfloat16{all[i]}) : to_float(attune::float16{all[i]});
+      if (std::isnan(exact)) {
+        ASSERT_TRUE(std::isnan(wide[i]));
+        const float again = bf16 ? to_float(attune::bfloat16{back[i]}) : to_float(attune::float16{back[i]});
+        ASSERT_TRUE(std::isnan(again));
+      } else {
+        ASSERT_EQ(wide[i], exact);
+        ASSERT_EQ(back[i], all[i]);
+      }
+    }
+  }
+}
+
+TEST_P(KernelTest, NarrowRoundsToNearestEven) {
+  std::vector<float> values;
+  for (const float magnitude : {1e-9f, 3e-8f, 2.5e-6f, 6.1e-5f, 0.3f, 1.0f, 1234.5f, 65519.0f, 65520.0f, 1e9f, 3.3e38f})
+    for (int i = 0; i < 3000; ++i)
+      values.push_back(magnitude * (1.0f + random() * 0.01f) * (i % 2 == 0 ? 1.0f : -1.0f));
+  // Halfway between neighbours.
+  for (std::uint32_t bits = 0x3f800000u; bits < 0x3f900000u; bits += 0x1000u)
+    values.push_back(std::bit_cast<float>(bits));
+  const auto count = static_cast<std::int64_t>(values.size());
+  std::vector<std::uint16_t> narrow(values.size());
+  for (const bool bf16 : {false, true}) {
+    kernels().narrow(values.data(), bf16, count, narrow.data());
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const auto x = static_cast<double>(values[i]);
+      ASSERT_EQ(narrow[i], bf16 ? attune::to_bfloat16(x).bits : attune::to_float16(x).bits) << x;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, KernelTest,
+                         testing::ValuesIn(attune::kernels::instruction_sets().begin(),
+                                           attune::kernels::instruction_sets().end()),
                          [](const auto& set) { return std::string(set.param.kernels->name); });
 
 }  // namespace

@@ -1,8 +1,8 @@
 // MultiHeadAttention against the same layer written as loops in double.
 //
-// Tolerance: every number is carried with a bound of the error that f32 arithmetic may have put into it (u = 2⁻²⁴). A sum of
-// n products errs by (n + 2) · u · Σ|a·b| and by what its inputs err; a change of every score by at most δ changes a
-// weighted mean of v by at most (e^(2δ) − 1) · Σ w·|v|.
+// Tolerance: every number is carried with a bound of the error that f32 arithmetic may have put into it (u = 2⁻²⁴). A
+// sum of n products errs by (n + 2) · u · Σ|a·b| and by what its inputs err; a change of every score by at most δ
+// changes a weighted mean of v by at most (e^(2δ) − 1) · Σ w·|v|.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -109,7 +109,8 @@ Numbers attend_row(const Sizes& s, const Bounded* q, const Bounded* k, std::size
       sum.add({weights[j] / total, 0}, v[j * v_stride + d]);
       magnitude += weights[j] / total * std::abs(v[j * v_stride + d].value);
     }
-    out.push_back({sum.result().value, sum.result().error + (std::expm1(2 * delta) + static_cast<double>(s.keys) * u) * magnitude});
+    out.push_back({sum.result().value,
+                   sum.result().error + (std::expm1(2 * delta) + static_cast<double>(s.keys) * u) * magnitude});
   }
   return out;
 }
@@ -122,9 +123,9 @@ Numbers attend(const Sizes& s, const Numbers& q, const Numbers& k, const Numbers
     for (std::size_t i = 0; i < s.queries; ++i)
       for (std::size_t h = 0; h < s.heads; ++h) {
         const std::size_t kv_row = b * s.keys * kv_heads + h / s.group;
-        const Numbers row = attend_row(s, q.data() + ((b * s.queries + i) * s.heads + h) * s.head_dim,
-                                       k.data() + kv_row * s.head_dim, kv_heads * s.head_dim,
-                                       v.data() + kv_row * s.value_dim, kv_heads * s.value_dim);
+        const Numbers row =
+            attend_row(s, q.data() + ((b * s.queries + i) * s.heads + h) * s.head_dim, k.data() + kv_row * s.head_dim,
+                       kv_heads * s.head_dim, v.data() + kv_row * s.value_dim, kv_heads * s.value_dim);
         out.insert(out.end(), row.begin(), row.end());
       }
   return out;
@@ -167,7 +168,8 @@ TEST_P(LayerTest, EqualsTheLayerInDouble) {
     layer.forward(x_view, context_view, out_view);
 
   const auto size = [](std::int64_t n) { return static_cast<std::size_t>(n); };
-  const Sizes sizes{size(batch), size(queries), size(keys), size(config.heads), size(config.heads / kv_heads), size(head_dim), size(value_dim)};
+  const Sizes sizes{size(batch),    size(queries),  size(keys), size(config.heads), size(config.heads / kv_heads),
+                    size(head_dim), size(value_dim)};
   Numbers expected = attend(sizes, apply_map(q, exact(x)), apply_map(k, exact(context)), apply_map(v, exact(context)));
   if (o) expected = apply_map(*o, expected);
   ASSERT_EQ(out.size(), expected.size());
@@ -254,8 +256,10 @@ TEST(Layer, RefusesConfigurationsAndMapsThatDoNotFit) {
   expect_refused("model_dim", [&] { MultiHeadAttention({.model_dim = 0, .heads = 1}, map, map, map, map); });
   expect_refused("heads", [&] { MultiHeadAttention({.model_dim = 8, .heads = 0}, map, map, map, map); });
   expect_refused("heads", [&] { MultiHeadAttention({.model_dim = 8, .heads = 3}, map, map, map, map); });
-  expect_refused("kv_heads", [&] { MultiHeadAttention({.model_dim = 8, .heads = 4, .kv_heads = 3}, map, map, map, map); });
-  expect_refused("head_dim", [&] { MultiHeadAttention({.model_dim = 8, .heads = 2, .head_dim = -4}, map, map, map, map); });
+  expect_refused("kv_heads",
+                 [&] { MultiHeadAttention({.model_dim = 8, .heads = 4, .kv_heads = 3}, map, map, map, map); });
+  expect_refused("head_dim",
+                 [&] { MultiHeadAttention({.model_dim = 8, .heads = 2, .head_dim = -4}, map, map, map, map); });
   expect_refused("query map", [&] { MultiHeadAttention(good, random_map(8, 6, 1), map, map, map); });
   expect_refused("key map", [&] { MultiHeadAttention(good, map, random_map(7, 8, 1), map, map); });
   expect_refused("value map", [&] { MultiHeadAttention(good, map, map, Linear{8, 8, {}, {}}, map); });

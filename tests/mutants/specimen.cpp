@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <tuple>
 
 namespace attune::mutants {
 namespace {
@@ -63,7 +64,27 @@ class Tile {
     KeyRange range = a_.attended_keys(member_, i);
     if (has(Bug::causal_off_by_one) && a_.causal) range.end = std::min(range.end + 1, member_.keys);
     if (has(Bug::window_off_by_one) && a_.window_left > 0 && range.begin > 0) ++range.begin;
-    return j >= range.begin && j < range.end && (a_.mask.dtype != DType::boolean || *mask_at<bool>(i, j));
+    return j >= range.begin && j < range.end && block_attended(i, j) &&
+           (a_.mask.dtype != DType::boolean || *mask_at<bool>(i, j));
+  }
+
+  bool block_attended(std::int64_t i, std::int64_t j) const {
+    if (a_.block_mask.data == nullptr || has(Bug::ignores_block_mask)) return true;
+    const std::int64_t head = has(Bug::block_mask_of_kv_head) ? kv_head_ * a_.group() : head_;
+    if (has(Bug::swaps_block_sizes)) return block_at(head, i / a_.block_keys, j / a_.block_queries);
+    if (has(Bug::block_mask_of_tokens)) i += member_.first_query, j += member_.first_key;
+    std::int64_t block = j / a_.block_keys;
+    const bool in_the_tail = (block + 1) * a_.block_keys > member_.keys;
+    if (has(Bug::loses_last_block) && in_the_tail && block > 0) --block;
+    return block_at(head, i / a_.block_queries, block);
+  }
+
+  /// A mutant may ask for a block that is not there.
+  bool block_at(std::int64_t head, std::int64_t row, std::int64_t column) const {
+    const auto& [shape, strides] = std::tie(a_.block_mask.shape, a_.block_mask.strides);
+    const std::int64_t r = std::min(row, shape[2] - 1), c = std::min(column, shape[3] - 1);
+    return a_.block_mask
+               .as<std::uint8_t>()[index_ * strides[0] + head * strides[1] + r * strides[2] + c * strides[3]] != 0;
   }
 
   template <typename T>

@@ -27,7 +27,8 @@ TEST(WorkList, CoversEveryRowOnce) {
             ASSERT_LT(item.kv_head, 2);
             ASSERT_LT(item.first_row, rows);
             for (int tile = 0; tile < work.tiles_per_item(); ++tile)
-              if (const std::int64_t row = item.first_row + tile * 32; row < rows) ++seen[{item.member, item.kv_head, row}];
+              if (const std::int64_t row = item.first_row + tile * 32; row < rows)
+                ++seen[{item.member, item.kv_head, row}];
           }
           ASSERT_EQ(seen.size(), static_cast<std::size_t>(members * 2 * ((rows + 31) / 32)));
           for (const auto& [place, count] : seen) ASSERT_EQ(count, 1);

@@ -59,6 +59,12 @@ const Wrong memory_faults[] = {
     {"null slopes",
      [](SmallCall& c) { c.options.alibi_slopes = c.slopes_view(), c.options.alibi_slopes->data = nullptr; },
      {"alibi_slopes:", "null"}},
+    {"null block map",
+     [](SmallCall& c) { c.set_block_mask(), c.options.block_mask->data = nullptr; },
+     {"block_mask:", "null"}},
+    {"far strides of the block map",
+     [](SmallCall& c) { c.set_block_mask(), c.options.block_mask->strides[1] = INT64_MAX; },
+     {"block_mask:", "address space"}},
     {"null sinks",
      [](SmallCall& c) { c.options.sinks = c.sinks_view(), c.options.sinks->data = nullptr; },
      {"sinks:", "null"}},
@@ -114,6 +120,9 @@ const Wrong overlaps[] = {
        c.options.sinks = view(std::as_const(c.lse).data(), contiguous({4})), c.options.lse = c.lse_view();
      },
      {"lse:", "overlaps sinks"}},
+    {"out over the block map",
+     [](SmallCall& c) { c.set_block_mask(), c.options.block_mask->data = c.out.data() + 5; },
+     {"out:", "overlaps block_mask"}},
     {"out over slopes",
      [](SmallCall& c) { c.options.alibi_slopes = view(std::as_const(c.out).data(), contiguous({4})); },
      {"out:", "overlaps alibi_slopes"}},
@@ -151,6 +160,7 @@ TEST(Bind, RefusesAnotherProblemThanThePlans) {
   EXPECT_EQ(refused([](SmallCall& c) { c.options.lse = c.lse_view(); }).rfind("lse:", 0), 0u);
   EXPECT_EQ(refused([](SmallCall& c) { c.options.align = Align::top_left(); }).rfind("align:", 0), 0u);
   EXPECT_EQ(refused([](SmallCall& c) { c.options.attn_mask = c.mask_view(); }).rfind("attn_mask:", 0), 0u);
+  EXPECT_EQ(refused([](SmallCall& c) { c.set_block_mask(); }).rfind("block_mask:", 0), 0u);
   EXPECT_EQ(refused([](SmallCall& c) { c.tensors.query.dtype = DType::bf16; }).rfind("query:", 0), 0u);
 }
 
@@ -226,6 +236,20 @@ TEST(Bind, BroadcastsTheMaskWithStrideZero) {
   EXPECT_EQ(mask.shape, (std::array<std::int64_t, 4>{2, 4, 3, 5}));
   EXPECT_EQ(mask.strides, (std::array<std::int64_t, 4>{0, 5, 0, 1}));
   EXPECT_EQ(mask.data, call.mask.data());
+}
+
+TEST(Bind, BroadcastsTheBlockMapWithStrideZero) {
+  SmallCall call;
+  call.set_block_mask();
+  call.options.block_mask = view(std::as_const(call.block_map).data(), contiguous({2, 1, 2, 3}));
+  const Arguments a = bind(call).arguments();
+  EXPECT_EQ(a.block_mask.shape, (std::array<std::int64_t, 4>{2, 4, 2, 3}));
+  EXPECT_EQ(a.block_mask.strides, (std::array<std::int64_t, 4>{6, 0, 3, 1}));
+  EXPECT_EQ(a.block_queries, 2);
+  EXPECT_EQ(a.block_keys, 2);
+  call.block_map[6 + 3 + 2] = true;  // of member 1: queries from 2 on, keys from 4 on
+  EXPECT_TRUE(a.block_attended(1, 3, 2, 4));
+  EXPECT_FALSE(a.block_attended(1, 3, 1, 4) || a.block_attended(1, 3, 2, 3) || a.block_attended(0, 3, 2, 4));
 }
 
 TEST(Bind, BroadcastsSlopesOverTheBatch) {

@@ -89,6 +89,42 @@ TEST(Describe, TakesMasksOfEveryBroadcastableShape) {
   }
 }
 
+TEST(Describe, TakesBlockMapsOfEveryBroadcastAndBlockSize) {
+  constexpr std::int64_t huge = std::numeric_limits<std::int64_t>::max();
+  struct Map {
+    std::int64_t batch, heads, block_queries, block_keys, query_blocks, key_blocks;
+  };
+  for (const Map& m : {Map{2, 4, 2, 2, 2, 3},
+                       {1, 4, 2, 2, 2, 3},
+                       {2, 1, 1, 1, 3, 5},
+                       {1, 1, 3, 5, 1, 1},
+                       {1, 1, huge, huge, 1, 1},
+                       {1, 1, 2, 4, 2, 2}}) {
+    SmallCall call;
+    call.set_block_mask();
+    call.options.block_mask->shape = {m.batch, m.heads, m.query_blocks, m.key_blocks};
+    call.options.block_queries = m.block_queries;
+    call.options.block_keys = m.block_keys;
+    EXPECT_TRUE(describe(call.tensors, call.options).problem.block_mask);
+  }
+}
+
+TEST(Describe, TakesTheBlockMapOfTheLongestMember) {
+  SmallCall call;
+  call.make_packed();
+  call.set_block_mask();
+  call.options.block_mask->shape = {2, 4, 2, 4};  // 4 queries and 7 keys
+  EXPECT_TRUE(describe(call.tensors, call.options).problem.block_mask);
+}
+
+TEST(Describe, TakesABlockMapOfNothing) {
+  SmallCall call;
+  call.set_block_mask();
+  call.tensors.key.shape[2] = call.tensors.value.shape[2] = 0;
+  call.options.block_mask->shape[3] = 0;
+  EXPECT_NO_THROW(describe(call.tensors, call.options));
+}
+
 struct Wrong {
   const char* what;
   std::function<void(SmallCall&)> spoil;
@@ -170,6 +206,59 @@ template <typename Change>
 auto with_lengths(Change change) {
   return [change](SmallCall& c) { c.options.key_lengths = c.lengths_view(), change(c, *c.options.key_lengths); };
 }
+
+template <typename Change>
+auto with_block_mask(Change change) {
+  return [change](SmallCall& c) { c.set_block_mask(), change(c.options); };
+}
+
+const Wrong block_masks[] = {
+    {"map of rank 2",
+     with_block_mask([](AttentionOptions& o) { o.block_mask->rank = 2; }),
+     {"block_mask:", "rank is 2", "must be 4"}},
+    {"map of u8",
+     with_block_mask([](AttentionOptions& o) { o.block_mask->dtype = DType::u8; }),
+     {"block_mask:", "u8", "must be bool"}},
+    {"map of f32",
+     with_block_mask([](AttentionOptions& o) { o.block_mask->dtype = DType::f32; }),
+     {"block_mask:", "f32", "must be bool"}},
+    {"map of negative size",
+     with_block_mask([](AttentionOptions& o) { o.block_mask->shape[2] = -2; }),
+     {"block_mask:", "negative"}},
+    {"map of too many elements",
+     with_block_mask([](AttentionOptions& o) { o.block_mask->shape[1] = huge; }),
+     {"block_mask:", "too many elements"}},
+    {"map of another batch",
+     with_block_mask([](AttentionOptions& o) { o.block_mask->shape[0] = 3; }),
+     {"block_mask:", "[3, 4, 2, 3]", "[2, 4, 2, 3]"}},
+    {"map of kv heads",
+     with_block_mask([](AttentionOptions& o) { o.block_mask->shape[1] = 2; }),
+     {"block_mask:", "[2, 2, 2, 3]", "[2, 4, 2, 3]", "heads or 1"}},
+    {"map without the last queries",
+     with_block_mask([](AttentionOptions& o) { o.block_mask->shape[2] = 1; }),
+     {"block_mask:", "[2, 4, 1, 3]", "rounded up"}},
+    {"map with a block too many",
+     with_block_mask([](AttentionOptions& o) { o.block_mask->shape[3] = 4; }),
+     {"block_mask:", "[2, 4, 2, 4]", "[2, 4, 2, 3]"}},
+    {"block sizes swapped",
+     with_block_mask([](AttentionOptions& o) { o.block_queries = 1, o.block_keys = 3; }),
+     {"block_mask:", "[2, 4, 2, 3]", "[2, 4, 3, 2]"}},
+    {"no block_queries",
+     with_block_mask([](AttentionOptions& o) { o.block_queries = 0; }),
+     {"block_queries:", "is 0", "at least 1"}},
+    {"negative block_keys",
+     with_block_mask([](AttentionOptions& o) { o.block_keys = -64; }),
+     {"block_keys:", "is -64", "at least 1"}},
+    {"block_queries without a map",
+     [](SmallCall& c) { c.options.block_queries = 64; },
+     {"block_queries:", "is 64", "without block_mask"}},
+    {"block_keys without a map",
+     [](SmallCall& c) { c.options.block_keys = -1; },
+     {"block_keys:", "is -1", "without block_mask"}},
+    {"map of the packed total",
+     [](SmallCall& c) { c.make_packed(), c.set_block_mask(); },
+     {"block_mask:", "[2, 4, 2, 3]", "[2, 4, 2, 4]"}},
+};
 
 const Wrong option_tensors[] = {
     {"mask of rank 0", with_mask([](TensorView& m) { m.rank = 0; }), {"attn_mask:", "rank is 0", "1 to 4"}},
@@ -300,6 +389,7 @@ std::string case_name(const testing::TestParamInfo<Wrong>& info) {
 
 INSTANTIATE_TEST_SUITE_P(Tensors, Refused, testing::ValuesIn(tensors), case_name);
 INSTANTIATE_TEST_SUITE_P(Numbers, Refused, testing::ValuesIn(numbers), case_name);
+INSTANTIATE_TEST_SUITE_P(BlockMasks, Refused, testing::ValuesIn(block_masks), case_name);
 INSTANTIATE_TEST_SUITE_P(OptionTensors, Refused, testing::ValuesIn(option_tensors), case_name);
 INSTANTIATE_TEST_SUITE_P(Packed, Refused, testing::ValuesIn(packed_calls), case_name);
 

@@ -38,6 +38,7 @@ TEST(Features, EachOptionHasItsBit) {
   EXPECT_EQ(only([](Problem& p) { p.cu_seqlens = true; }), bit(Feature::cu_seqlens));
   EXPECT_EQ(only([](Problem& p) { p.lse = true; }), bit(Feature::lse));
   EXPECT_EQ(only([](Problem& p) { p.weights = true; }), bit(Feature::weights));
+  EXPECT_EQ(only([](Problem& p) { p.block_mask = true; }), bit(Feature::block_mask));
   EXPECT_EQ(only([](Problem& p) { p.heads = 4; }), bit(Feature::gqa));
   EXPECT_EQ(only([](Problem& p) { p.key_dtype = DType::bf16; }), bit(Feature::bf16) | bit(Feature::mixed_dtypes));
   EXPECT_EQ(only([](Problem& p) { p.query_dtype = p.key_dtype = p.value_dtype = p.out_dtype = DType::f64; }),
@@ -46,8 +47,8 @@ TEST(Features, EachOptionHasItsBit) {
 
 TEST(Features, EachHasAName) {
   std::set<std::string> names;
-  for (int shift = 0; shift <= 16; ++shift) names.insert(name(static_cast<Feature>(1ull << shift)));
-  EXPECT_EQ(names.size(), 17u);
+  for (int shift = 0; shift <= 17; ++shift) names.insert(name(static_cast<Feature>(1ull << shift)));
+  EXPECT_EQ(names.size(), 18u);
   EXPECT_EQ(names.count("unknown"), 0u);
 }
 

@@ -5,6 +5,7 @@
 
 #include <attune/engine.hpp>
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -26,6 +27,7 @@ struct SmallCall {
   std::vector<float> mask = std::vector<float>(batch * heads * queries * keys, 0.0f);
   std::vector<float> slopes = std::vector<float>(batch * heads, 0.5f);
   std::vector<float> sinks = std::vector<float>(heads, 0.0f);
+  std::array<bool, batch * heads * 2 * 4> block_map{};  // for blocks of 2 by 2, of the packed members too
   std::vector<std::int64_t> lengths{5, 3};
   std::vector<std::int64_t> offsets{2, -1};
   std::vector<std::int32_t> cu_seqlens_q{0, 2, 6};
@@ -48,6 +50,11 @@ struct SmallCall {
   TensorView offsets_view() const { return view(offsets.data(), contiguous({batch})); }
   TensorView cu_q_view() const { return view(cu_seqlens_q.data(), contiguous({batch + 1})); }
   TensorView cu_k_view() const { return view(cu_seqlens_k.data(), contiguous({batch + 1})); }
+  /// Blocks of 2 queries and 2 keys: two of them by three.
+  void set_block_mask() {
+    options.block_mask = view(std::as_const(block_map).data(), contiguous({batch, heads, 2, 3}));
+    options.block_queries = options.block_keys = 2;
+  }
   MutableTensorView lse_view() { return view(lse.data(), contiguous({batch, heads, queries})); }
   MutableTensorView weights_view() { return view(weights.data(), bhsd(batch, heads, queries, keys)); }
 

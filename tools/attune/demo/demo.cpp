@@ -59,12 +59,13 @@ void print_projections(const View& v) {
   const Model& m = v.model;
   fmt::print("\n1. Query, key, value: three linear maps of the input X, cut into heads\n");
   if (v.lesson.projections.difference)
-    fmt::print("     query = X·Wqᵀ + bq, and key and value alike: [{}, {}] → [{}, {}, {}]\n"
-               "     largest difference from the model's own: {:.1e}\n",
-               m.tokens(), m.features, m.heads, m.tokens(), m.head_dim, *v.lesson.projections.difference);
+    fmt::print(
+        "     query = X·Wqᵀ + bq, and key and value alike: [{}, {}] → [{}, {}, {}]\n"
+        "     largest difference from the model's own: {:.1e}\n",
+        m.tokens(), m.features, m.heads, m.tokens(), m.head_dim, *v.lesson.projections.difference);
   else
-    fmt::print("     taken as the model computed them, [{}, {}, {}] (linear maps are stored for layer {} only)\n", m.heads,
-               m.tokens(), m.head_dim, m.whole_layer);
+    fmt::print("     taken as the model computed them, [{}, {}, {}] (linear maps are stored for layer {} only)\n",
+               m.heads, m.tokens(), m.head_dim, m.whole_layer);
 }
 
 void print_row(const View& v) {
@@ -86,7 +87,8 @@ void print_sum(const View& v) {
   fmt::print("     computed by {} ({}): {}\n", context.choice.backend, name(context.choice.isa), context.choice.rule);
   if (context.difference) fmt::print("     largest difference from the model's own: {:.1e}\n", *context.difference);
   if (v.lesson.layer_output)
-    fmt::print("   and through the output map, the whole layer: difference {:.1e}\n", *v.lesson.layer_output->difference);
+    fmt::print("   and through the output map, the whole layer: difference {:.1e}\n",
+               *v.lesson.layer_output->difference);
 }
 
 void print_maps(const View& v) {
@@ -107,7 +109,8 @@ void print_maps(const View& v) {
 
 void print_weights_source(const View& v) {
   const Result& weights = v.lesson.weights;
-  fmt::print("\nThe weights come from {}: {} among those that offer them\n", weights.choice.backend, weights.choice.rule);
+  fmt::print("\nThe weights come from {}: {} among those that offer them\n", weights.choice.backend,
+             weights.choice.rule);
   for (const Candidate& candidate : weights.choice.candidates)
     if (!candidate.eligible) fmt::print("     not {}: {}\n", candidate.backend, candidate.reason);
   fmt::print("     largest difference from the model's own weights: {:.1e}\n", *weights.difference);
@@ -123,7 +126,8 @@ nlohmann::ordered_json rows(const HeatMap& map) {
 }
 
 nlohmann::ordered_json described(const Result& result) {
-  nlohmann::ordered_json facts{{"backend", result.choice.backend}, {"rule", result.choice.rule}, {"isa", name(result.choice.isa)}};
+  nlohmann::ordered_json facts{
+      {"backend", result.choice.backend}, {"rule", result.choice.rule}, {"isa", name(result.choice.isa)}};
   for (const Candidate& candidate : result.choice.candidates)
     if (!candidate.eligible) facts["refused"][candidate.backend] = candidate.reason;
   if (result.difference) facts["largest_difference"] = *result.difference;
@@ -198,8 +202,9 @@ void add_demo(CLI::App& program) {
       ->capture_default_str();
   command->add_option("--data", options->data, "Folder that holds the-cat-sat.safetensors");
   command->add_flag("--json", options->json, "Print the facts as JSON");
-  command->footer("The model is all-MiniLM-L6-v2; layer 3 comes with its input and its linear maps, the others with\n"
-                  "query, key, value and weights. Try --layer 5 --head 11.");
+  command->footer(
+      "The model is all-MiniLM-L6-v2; layer 3 comes with its input and its linear maps, the others with\n"
+      "query, key, value and weights. Try --layer 5 --head 11.");
   command->callback([options] { run(*options); });
 }
 

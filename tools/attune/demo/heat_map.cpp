@@ -62,7 +62,8 @@ std::string draw(const HeatMap& map, bool colour) {
   std::string text = column_heads(map.words, width + 4);
   for (std::size_t query = 0; query < map.words.size(); ++query) {
     text += fmt::format("  {:>{}}  ", map.words[query], width);
-    for (std::size_t key = 0; key < map.words.size(); ++key) text += cell(static_cast<double>(map.at(query, key)), colour);
+    for (std::size_t key = 0; key < map.words.size(); ++key)
+      text += cell(static_cast<double>(map.at(query, key)), colour);
     text += "\n";
   }
   return text;

@@ -76,13 +76,15 @@ std::string prefix(std::int64_t layer) { return "layer" + std::to_string(layer) 
 
 Projections stored_projections(const Model& model, std::int64_t layer) {
   const std::vector<std::int64_t> shape{model.heads, model.tokens(), model.head_dim};
-  return {model.floats(prefix(layer) + "q", shape), model.floats(prefix(layer) + "k", shape),
-          model.floats(prefix(layer) + "v", shape), {}};
+  return {model.floats(prefix(layer) + "q", shape),
+          model.floats(prefix(layer) + "k", shape),
+          model.floats(prefix(layer) + "v", shape),
+          {}};
 }
 
 double difference(const Projections& a, const Projections& b) {
-  return std::max({largest_difference(a.query, b.query), largest_difference(a.key, b.key),
-                   largest_difference(a.value, b.value)});
+  return std::max(
+      {largest_difference(a.query, b.query), largest_difference(a.key, b.key), largest_difference(a.value, b.value)});
 }
 
 /// out, and if wanted the weights, of one call; with the engine's choice for it.

@@ -27,7 +27,7 @@ class Model {
   Sentence sentence, soft;  // soft ends in another word
   std::string name;
   std::int64_t layers = 0, heads = 0, head_dim = 0, features = 0;
-  std::int64_t whole_layer = 0;   // the one that comes with its input and its linear maps
+  std::int64_t whole_layer = 0;  // the one that comes with its input and its linear maps
   std::int64_t default_head = 0;
 
   std::int64_t tokens() const noexcept { return static_cast<std::int64_t>(sentence.words.size()); }
@@ -57,10 +57,10 @@ struct Result {
 
 struct Lesson {
   Projections projections;
-  Result context;                       // Σ weight · value, heads side by side, by automatic choice
-  Result weights;                       // [heads, tokens, tokens], by a backend that offers them
-  std::optional<Result> layer_output;   // of the whole layer, its output projection included
-  std::optional<Result> soft_weights;   // the same for the other sentence; only for the whole layer
+  Result context;                      // Σ weight · value, heads side by side, by automatic choice
+  Result weights;                      // [heads, tokens, tokens], by a backend that offers them
+  std::optional<Result> layer_output;  // of the whole layer, its output projection included
+  std::optional<Result> soft_weights;  // the same for the other sentence; only for the whole layer
 };
 
 /// Computes everything for one layer. Throws Error.
@@ -70,7 +70,8 @@ Lesson give_lesson(const Model& model, std::int64_t layer, Engine& engine);
 HeatMap heat_map(const Result& weights, const Sentence& sentence, std::int64_t head);
 
 /// scale · query · key of one query with every key of its head.
-std::vector<double> scores_of(const Model& model, const Projections& projections, std::int64_t head, std::int64_t query);
+std::vector<double> scores_of(const Model& model, const Projections& projections, std::int64_t head,
+                              std::int64_t query);
 
 /// The folder that holds the demonstration's data: beside the installed program, or in its build tree.
 std::string default_data_folder();

@@ -37,7 +37,8 @@ std::string quoted(const std::string& text) {
 
 std::string ticks(const char* axis, const std::vector<std::string>& words, const char* extra) {
   std::string list;
-  for (std::size_t i = 0; i < words.size(); ++i) list += fmt::format("{}{} {}", i == 0 ? "" : ", ", quoted(words[i]), i);
+  for (std::size_t i = 0; i < words.size(); ++i)
+    list += fmt::format("{}{} {}", i == 0 ? "" : ", ", quoted(words[i]), i);
   return fmt::format("set {} ({}) scale 0 {}\n", axis, list, extra);
 }
 
@@ -54,17 +55,18 @@ std::string script(const HeatMap& map, const std::string& title, PictureFormat f
   for (std::size_t query = 0; query < n; ++query)
     for (std::size_t key = 0; key < n; ++key)
       text += fmt::format("{} {} {}\n", key, query, static_cast<double>(map.at(query, key)));
-  text += "EOD\nplot $weights using 1:2:3 with image, "
-          "$weights using 1:2:($3 >= 0.05 ? sprintf('%.2f', $3) : ''):($3 > 0.4 ? 0xffffff : 0x303030) "
-          "with labels font ',9' textcolor rgb variable\n";
+  text +=
+      "EOD\nplot $weights using 1:2:3 with image, "
+      "$weights using 1:2:($3 >= 0.05 ? sprintf('%.2f', $3) : ''):($3 > 0.4 ? 0xffffff : 0x303030) "
+      "with labels font ',9' textcolor rgb variable\n";
   return text;
 }
 
-/// Feeds the script to gnuplot and returns its status. Where gnuplot cannot open its output it draws to standard output,
-/// which is closed to it. A gnuplot that ends early must not end this program by SIGPIPE.
+/// Feeds the script to gnuplot and returns its status. Where gnuplot cannot open its output it draws to standard
+/// output, which is closed to it. A gnuplot that ends early must not end this program by SIGPIPE.
 int run_gnuplot(const std::string& commands) {
-  struct sigaction before {};
-  struct sigaction ignore {};
+  struct sigaction before{};
+  struct sigaction ignore{};
   ignore.sa_handler = SIG_IGN;
   sigaction(SIGPIPE, &ignore, &before);
   FILE* gnuplot = popen("gnuplot >/dev/null 2>&1", "w");
@@ -83,7 +85,8 @@ void write_picture(const HeatMap& map, const std::string& title, PictureFormat f
   if (path.find('\n') != std::string::npos)
     throw Error(ErrorCode::invalid_argument, "the picture's file name holds a line break");
   if (!installed("gnuplot"))
-    throw io::WriteError(path + ": pictures are drawn by gnuplot, which is not installed (on Debian: apt install gnuplot-nox)");
+    throw io::WriteError(
+        path + ": pictures are drawn by gnuplot, which is not installed (on Debian: apt install gnuplot-nox)");
   io::check_destination(path);
   // Drawn beside its place and moved there: a failure leaves no half picture under the name.
   const std::string draft = path + ".part";

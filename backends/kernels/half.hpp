@@ -1,0 +1,82 @@
+// 16-bit floats to f32 and back. Rounding is to nearest, ties to even; NaN stays NaN.
+#pragma once
+
+#include <bit>
+
+#include "backends/kernels/vector.hpp"
+
+namespace {
+
+inline float widen(std::uint16_t bits, bool bf16) {
+  if (bf16) return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
+  // Exponent and fraction moved into place are off by a factor of 2¹¹², for subnormals too; 65536 and more was inf or
+  // NaN.
+  const std::uint32_t magnitude = static_cast<std::uint32_t>(bits & 0x7fffu) << 13;
+  std::uint32_t wide = std::bit_cast<std::uint32_t>(std::bit_cast<float>(magnitude) * 0x1p112f);
+  if (magnitude >= 0x0f800000u) wide = magnitude | 0x7f800000u;
+  return std::bit_cast<float>(wide | static_cast<std::uint32_t>(bits & 0x8000u) << 16);
+}
+
+inline std::uint16_t narrow_bf16(float x) {
+  const auto bits = std::bit_cast<std::uint32_t>(x);
+  if (x != x) return static_cast<std::uint16_t>((bits >> 16) | 0x40u);
+  return static_cast<std::uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
+}
+
+inline std::uint16_t narrow_f16(float x) {
+  const auto bits = std::bit_cast<std::uint32_t>(x);
+  const auto sign = static_cast<std::uint16_t>((bits >> 16) & 0x8000u);
+  std::uint32_t magnitude = bits & 0x7fffffffu;
+  if (magnitude > 0x7f800000u) return static_cast<std::uint16_t>(sign | 0x7e00u);
+  if (magnitude >= 0x477ff000u) return static_cast<std::uint16_t>(sign | 0x7c00u);  // 65520 and more round to inf
+  if (magnitude < 0x38800000u) {  // subnormal: adding 0.5 leaves the rounded fraction in the low bits
+    const float sum = std::bit_cast<float>(magnitude) + 0.5f;
+    return static_cast<std::uint16_t>(sign | (std::bit_cast<std::uint32_t>(sum) - 0x3f000000u));
+  }
+  magnitude += 0xc8000fffu + ((magnitude >> 13) & 1u);  // exponent bias 127 → 15, and half of the last place
+  return static_cast<std::uint16_t>(sign | (magnitude >> 13));
+}
+
+#if defined(__AVX512F__)
+constexpr int half_lanes = 16;
+inline void widen_vector(const std::uint16_t* from, bool bf16, float* to) {
+  const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+  const __m512 wide =
+      bf16 ? _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16)) : _mm512_cvtph_ps(bits);
+  _mm512_storeu_ps(to, wide);
+}
+inline void narrow_f16_vector(const float* from, std::uint16_t* to) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to),
+                      _mm512_cvtps_ph(_mm512_loadu_ps(from), _MM_FROUND_TO_NEAREST_INT));
+}
+#elif defined(__AVX2__) && defined(__F16C__)
+constexpr int half_lanes = 8;
+inline void widen_vector(const std::uint16_t* from, bool bf16, float* to) {
+  const __m128i bits = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
+  const __m256 wide =
+      bf16 ? _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16)) : _mm256_cvtph_ps(bits);
+  _mm256_storeu_ps(to, wide);
+}
+inline void narrow_f16_vector(const float* from, std::uint16_t* to) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm256_cvtps_ph(_mm256_loadu_ps(from), _MM_FROUND_TO_NEAREST_INT));
+}
+#else
+constexpr int half_lanes = 1;
+inline void widen_vector(const std::uint16_t* from, bool bf16, float* to) { *to = widen(*from, bf16); }
+inline void narrow_f16_vector(const float* from, std::uint16_t* to) { *to = narrow_f16(*from); }
+#endif
+
+void widen_row(const std::uint16_t* from, bool bf16, std::int64_t count, float* to) {
+  std::int64_t i = 0;
+  for (; i + half_lanes <= count; i += half_lanes) widen_vector(from + i, bf16, to + i);
+  for (; i < count; ++i) to[i] = widen(from[i], bf16);
+}
+
+void narrow_row(const float* from, bool bf16, std::int64_t count, std::uint16_t* to) {
+  std::int64_t i = 0;
+  if (!bf16)
+    for (; i + half_lanes <= count; i += half_lanes) narrow_f16_vector(from + i, to + i);
+  for (; i < count; ++i) to[i] = bf16 ? narrow_bf16(from[i]) : narrow_f16(from[i]);
+}
+
+}  // namespace

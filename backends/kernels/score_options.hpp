@@ -1,0 +1,147 @@
+// What the options do to a block of scores [key][lane] between the product and the softmax. Each function passes over
+// the block once and leaves the lanes' maxima, so that the last one in a row counts.
+#pragma once
+
+#include "backends/kernels/vector.hpp"
+
+namespace {
+
+/// score = change(score, key, v) for all keys of the lanes in use.
+template <int V, typename Change>
+inline void change_scores(float* scores, std::int64_t key_count, float* row_max, Change change) {
+#pragma GCC unroll 2
+  for (int v = 0; v < V; ++v) {
+    Vec largest = minus_infinity();
+    for (std::int64_t key = 0; key < key_count; ++key) {
+      float* at = scores + key * tile_lanes + v * vector_lanes;
+      const Vec score = change(load(at), key, v);
+      largest = xsimd::max(largest, score);
+      store(at, score);
+    }
+    store(row_max + v * vector_lanes, largest);
+  }
+}
+
+/// Keys outside begin ≤ key < end of each lane become −inf.
+template <int V>
+void mask_block(float* scores, std::int64_t key_count, const float* begin, const float* end, float* row_max) {
+  change_scores<V>(scores, key_count, row_max, [&](Vec score, std::int64_t key, int v) {
+    const Vec index(static_cast<float>(key));
+    const Vec first = load(begin + v * vector_lanes), last = load(end + v * vector_lanes);
+    return xsimd::select(index >= first && index < last, score, minus_infinity());
+  });
+}
+
+/// tanh(x) = 1 − 2 / (e^2x + 1). Its absolute error is some 2⁻²⁴, its relative error is not bounded near 0: as softcap
+/// multiplies it by the cap, that is an error in proportion to the cap.
+inline Vec tanh(Vec x) {
+  const Vec limit(10.0f);  // tanh(10) rounds to 1; NaN passes both comparisons
+  x = xsimd::select(x > limit, limit, x);
+  x = xsimd::select(x < -limit, -limit, x);
+  // exp2() is for arguments of at most 0.
+  const Vec magnitude = xsimd::abs(x);
+  const Vec t = exp2(magnitude * Vec(-2.885390082f));
+  const Vec result = (Vec(1.0f) - t) / (Vec(1.0f) + t);
+  return xsimd::select(x < Vec(0.0f), -result, result);
+}
+
+template <int V>
+void softcap_block(float* scores, std::int64_t key_count, float cap, float* row_max) {
+  const Vec inverse(1.0f / cap), scale(cap);
+  change_scores<V>(scores, key_count, row_max,
+                   [&](Vec score, std::int64_t, int) { return scale * tanh(score * inverse); });
+}
+
+/// score −= slope · |position − key|
+template <int V>
+void alibi_block(float* scores, std::int64_t key_count, const float* slopes, const float* positions, float* row_max) {
+  change_scores<V>(scores, key_count, row_max, [&](Vec score, std::int64_t key, int v) {
+    const Vec distance = xsimd::abs(load(positions + v * vector_lanes) - Vec(static_cast<float>(key)));
+    return multiply_add(-load(slopes + v * vector_lanes), distance, score);
+  });
+}
+
+/// One addend, or one mark of a masked key. A mark of −inf replaces the score, whatever it was: NaN must not survive
+/// it.
+template <bool selects>
+inline Vec biased(Vec score, Vec bias) {
+  if constexpr (selects)
+    return xsimd::select(bias == minus_infinity(), minus_infinity(), score);
+  else
+    return score + bias;
+}
+
+/// Keys first … first + n − 1 of one vector of lanes, from rows in the queries' order: n ≤ vector_lanes.
+template <bool selects>
+inline Vec bias_square(float* scores, const float* const* rows, std::int64_t first, int n, Vec largest) {
+  Row<vector_lanes> square;
+  if (n == vector_lanes) {
+#pragma GCC unroll 16
+    for (int i = 0; i < vector_lanes; ++i) square[i] = load_unaligned(rows[i] + first);
+  } else {
+    alignas(64) float row[vector_lanes] = {};
+    for (int i = 0; i < vector_lanes; ++i) {
+      for (int key = 0; key < n; ++key) row[key] = rows[i][first + key];
+      square[i] = load(row);
+    }
+  }
+  transpose(square);
+  const auto apply = [&](int i) {
+    float* at = scores + (first + i) * tile_lanes;
+    const Vec score = biased<selects>(load(at), square[i]);
+    store(at, score);
+    largest = xsimd::max(largest, score);
+  };
+  if (n == vector_lanes) {
+#pragma GCC unroll 16
+    for (int i = 0; i < vector_lanes; ++i) apply(i);
+  } else {
+    for (int i = 0; i < n; ++i) apply(i);
+  }
+  return largest;
+}
+
+inline bool one_row_for_all(const float* const* rows, int lanes) {
+  for (int lane = 1; lane < lanes; ++lane)
+    if (rows[lane] != rows[0]) return false;
+  return true;
+}
+
+template <int V, bool selects>
+void bias_block(float* scores, std::int64_t key_count, const float* const* rows, float* row_max) {
+  if (one_row_for_all(rows, V * vector_lanes)) {
+    change_scores<V>(scores, key_count, row_max,
+                     [&](Vec score, std::int64_t key, int) { return biased<selects>(score, Vec(rows[0][key])); });
+    return;
+  }
+#pragma GCC unroll 2
+  for (int v = 0; v < V; ++v) {
+    Vec largest = minus_infinity();
+    for (std::int64_t first = 0; first < key_count; first += vector_lanes) {
+      const std::int64_t left = key_count - first;
+      const int n = left < vector_lanes ? static_cast<int>(left) : vector_lanes;
+      largest = bias_square<selects>(scores + v * vector_lanes, rows + v * vector_lanes, first, n, largest);
+    }
+    store(row_max + v * vector_lanes, largest);
+  }
+}
+
+void make_marks(const std::uint8_t* keep, std::int64_t count, float* marks) {
+  std::int64_t i = 0;
+#if defined(__AVX512BW__) && defined(__AVX512VL__)
+  for (; i + 16 <= count; i += 16) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(keep + i));
+    const __mmask16 masked = _mm_testn_epi8_mask(bytes, bytes);
+    _mm512_storeu_ps(marks + i, _mm512_maskz_mov_ps(masked, _mm512_set1_ps(-__builtin_inff())));
+  }
+#elif defined(__AVX2__)
+  for (; i + 8 <= count; i += 8) {
+    const __m256i words = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(keep + i)));
+    const __m256i masked = _mm256_cmpeq_epi32(words, _mm256_setzero_si256());
+    _mm256_storeu_ps(marks + i, _mm256_and_ps(_mm256_castsi256_ps(masked), _mm256_set1_ps(-__builtin_inff())));
+  }
+#endif
+  for (; i < count; ++i) marks[i] = keep[i] != 0 ? 0.0f : -__builtin_inff();
+}
+
+}  // namespace

@@ -1,0 +1,75 @@
+#include "backends/tiles/rows.hpp"
+
+#include <algorithm>
+
+namespace attune::tiles {
+namespace {
+
+/// 16-bit elements are gathered in pieces of this many.
+constexpr std::int64_t piece = 64;
+
+std::int64_t last_stride(const TensorLayout& tensor) noexcept {
+  return tensor.strides[static_cast<std::size_t>(tensor.rank) - 1];
+}
+
+/// One row, converted.
+void write_row(const kernels::Kernels& kernels, const float* row, const MutableTensorView& tensor, std::int64_t first,
+               std::int64_t count) noexcept {
+  const std::int64_t stride = last_stride(tensor);
+  if (tensor.dtype == DType::f32) {
+    float* elements = tensor.as<float>() + first;
+    for (std::int64_t i = 0; i < count; ++i) elements[i * stride] = row[i];
+    return;
+  }
+  const bool bf16 = tensor.dtype == DType::bf16;
+  std::uint16_t* elements = tensor.as<std::uint16_t>() + first;
+  if (stride == 1) return kernels.narrow(row, bf16, count, elements);
+  for (std::int64_t done = 0; done < count; done += piece) {
+    std::uint16_t narrowed[piece];
+    const std::int64_t n = std::min(piece, count - done);
+    kernels.narrow(row + done, bf16, n, narrowed);
+    for (std::int64_t i = 0; i < n; ++i) elements[(done + i) * stride] = narrowed[i];
+  }
+}
+
+}  // namespace
+
+std::size_t padded_floats(std::int64_t floats) noexcept { return (static_cast<std::size_t>(floats) + 15) / 16 * 16; }
+
+const float* read_row(const kernels::Kernels& kernels, const TensorView& tensor, std::int64_t first,
+                      std::int64_t stride, std::int64_t count, float* scratch) noexcept {
+  if (count == 0) return scratch;
+  if (tensor.dtype == DType::f32) {
+    const float* elements = tensor.as<float>() + first;
+    if (stride == 1 || count == 1) return elements;
+    for (std::int64_t i = 0; i < count; ++i) scratch[i] = elements[i * stride];
+    return scratch;
+  }
+  const bool bf16 = tensor.dtype == DType::bf16;
+  const std::uint16_t* elements = tensor.as<std::uint16_t>() + first;
+  if (stride == 1 || count == 1) {
+    kernels.widen(elements, bf16, count, scratch);
+    return scratch;
+  }
+  for (std::int64_t done = 0; done < count; done += piece) {
+    std::uint16_t gathered[piece];
+    const std::int64_t n = std::min(piece, count - done);
+    for (std::int64_t i = 0; i < n; ++i) gathered[i] = elements[(done + i) * stride];
+    kernels.widen(gathered, bf16, n, scratch + done);
+  }
+  return scratch;
+}
+
+void write_rows(const kernels::Kernels& kernels, const float* tile, std::int64_t dim, const float* factor,
+                const MutableTensorView& tensor, const std::int64_t* first, int count,
+                const RowScratch& scratch) noexcept {
+  const bool in_place = tensor.dtype == DType::f32 && last_stride(tensor) == 1;
+  float* rows[max_lanes] = {};
+  for (int lane = 0; lane < count; ++lane)
+    rows[lane] = in_place ? tensor.as<float>() + first[lane] : scratch.rows + lane * scratch.stride;
+  kernels.store_rows(tile, dim, factor, rows, count);
+  if (in_place) return;
+  for (int lane = 0; lane < count; ++lane) write_row(kernels, rows[lane], tensor, first[lane], dim);
+}
+
+}  // namespace attune::tiles

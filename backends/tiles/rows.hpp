@@ -1,0 +1,40 @@
+// Rows of tensors as contiguous f32, whatever their dtype and strides: the only place where those matter.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include <attune/tensor.hpp>
+
+#include "backends/kernels/kernels.hpp"
+
+namespace attune::tiles {
+
+inline constexpr int max_lanes = 64;
+
+/// Floats rounded up to a multiple of 16, so that what follows them in scratch memory is aligned.
+std::size_t padded_floats(std::int64_t floats) noexcept;
+
+/// Index of an element of a rank 4 tensor, in elements.
+inline std::int64_t index_of(const TensorLayout& tensor, std::int64_t i, std::int64_t j, std::int64_t k) noexcept {
+  return i * tensor.strides[0] + j * tensor.strides[1] + k * tensor.strides[2];
+}
+
+/// `count` elements from index `first` on, at `stride`: the tensor's own memory if that is contiguous f32, else a copy
+/// in `scratch`. The dtype is f32, f16 or bf16.
+const float* read_row(const kernels::Kernels& kernels, const TensorView& tensor, std::int64_t first,
+                      std::int64_t stride, std::int64_t count, float* scratch) noexcept;
+
+/// Where rows wait on their way to a tensor that they cannot be written into directly: one of `stride` floats per lane.
+struct RowScratch {
+  float* rows = nullptr;
+  std::int64_t stride = 0;
+};
+
+/// The lanes of a tile [dim][lanes], times each lane's factor, into rows of the tensor's last axis; lane's row begins
+/// at element first[lane]. Rounds once to the tensor's dtype.
+void write_rows(const kernels::Kernels& kernels, const float* tile, std::int64_t dim, const float* factor,
+                const MutableTensorView& tensor, const std::int64_t* first, int count,
+                const RowScratch& scratch) noexcept;
+
+}  // namespace attune::tiles
