@@ -22,10 +22,12 @@ TEST(Help, OfTheProgram) {
 }
 
 TEST(Help, OfRunNamesEveryOption) {
-  expect_help({"run", "--help"},
-              {"--q",       "--k",     "--v",       "--out",     "--lse",  "--weights", "--layout",   "--causal",
-               "--align",   "--scale", "--window",  "--softcap", "--mask", "--alibi",   "--sinks",    "--key-lengths",
-               "--backend", "--isa",   "--threads", "--repeat",  "--json", "Examples:", "Exit status"});
+  expect_help({"run", "--help"}, {"--q",           "--k",          "--v",          "--out",          "--lse",
+                                  "--weights",     "--layout",     "--causal",     "--align",        "--scale",
+                                  "--window",      "--softcap",    "--mask",       "--alibi",        "--sinks",
+                                  "--key-lengths", "--block-mask", "--block-size", "--cu-seqlens-q", "--cu-seqlens-k",
+                                  "--out-dtype",   "--backend",    "--isa",        "--threads",      "--repeat",
+                                  "--json",        "Examples:",    "Exit status"});
 }
 
 TEST(Help, OfBackends) { expect_help({"backends", "--help"}, {"--json", "ATTUNE_BACKEND", "ATTUNE_ISA", "Examples:"}); }

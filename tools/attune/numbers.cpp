@@ -45,11 +45,12 @@ double parse_real(const std::string& option, std::string_view text) {
   return number;
 }
 
-std::pair<std::int64_t, std::int64_t> parse_window(const std::string& option, std::string_view text) {
+std::pair<std::int64_t, std::int64_t> parse_pair(const std::string& option, std::string_view text, const char* names,
+                                                 std::int64_t lowest) {
   const std::size_t comma = text.find(',');
-  if (comma == std::string_view::npos) refuse(option, text, "LEFT,RIGHT, two whole numbers");
-  return {parse_integer(option, text.substr(0, comma), -1, largest),
-          parse_integer(option, text.substr(comma + 1), -1, largest)};
+  if (comma == std::string_view::npos) refuse(option, text, std::string(names) + ", two whole numbers");
+  return {parse_integer(option, text.substr(0, comma), lowest, largest),
+          parse_integer(option, text.substr(comma + 1), lowest, largest)};
 }
 
 }  // namespace attune::tool

@@ -12,7 +12,8 @@ namespace attune::tool {
 std::int64_t parse_integer(const std::string& option, std::string_view text, std::int64_t lowest, std::int64_t highest);
 double parse_real(const std::string& option, std::string_view text);
 
-/// "LEFT,RIGHT", each −1 (unlimited) or more.
-std::pair<std::int64_t, std::int64_t> parse_window(const std::string& option, std::string_view text);
+/// "A,B", each `lowest` or more; `names` are what they are called, for example "LEFT,RIGHT".
+std::pair<std::int64_t, std::int64_t> parse_pair(const std::string& option, std::string_view text, const char* names,
+                                                 std::int64_t lowest);
 
 }  // namespace attune::tool

@@ -14,7 +14,9 @@ constexpr std::int64_t most_repeats = 1'000'000;
 constexpr const char* footer =
     R"(Tensors are .npy files, or tensors of .safetensors files by name. Query, key, value and out have rank 4 as
 --layout says; rank 3 is the same without the batch, rank 2 is one head [sequence, dim]. The result has the
-query's rank and dtype; lse is [batch, heads, queries], weights are [batch, heads, queries, keys], both f32.
+query's rank, and its dtype unless --out-dtype says f32; lse is [batch, heads, queries], weights are [batch, heads,
+queries, keys], both f32. With --cu-seqlens-q and --cu-seqlens-k query, key, value and out are packed, [total_tokens,
+heads, dim], and lse is [heads, total_tokens].
 A result may be written to FILE.safetensors:NAME; without a name it is called out, lse or weights.
 
 Examples:
@@ -22,6 +24,8 @@ Examples:
   attune run --q layer.safetensors:q --k layer.safetensors:k --v layer.safetensors:v \
              --out result.safetensors --causal --repeat 20
   attune run --q q.npy --k k.npy --v v.npy --out out.npy --window=-1,0 --weights weights.npy --backend naive
+  attune run --q q.npy --k k.npy --v v.npy --out out.npy --cu-seqlens-q starts.npy --cu-seqlens-k starts.npy
+  attune run --q q.npy --k k.npy --v v.npy --out out.npy --block-mask longformer.npy --block-size 64,64
 
 Exit status: 0 done, 1 it failed, 2 the input or the command line was wrong (then nothing is written).)";
 
@@ -39,13 +43,28 @@ void declare_tensors(CLI::App& command, RunFlags& flags) {
          "Mask, broadcast to [B, H, Sq, Sk]: bool or u8 (1: may attend), or f16, bf16, f32 (added to the score)");
   tensor("--alibi", flags.alibi, "ALiBi slopes, [H] or [B, H]");
   tensor("--sinks", flags.sinks, "One more logit for each head, without a value, [H]");
+  auto* const map = tensor("--block-mask", flags.block_mask,
+                           "Which blocks of queries and keys may be attended: bool or u8 (1: may), [B or 1, H or 1, "
+                           "blocks of queries, blocks of keys]; leading sizes that are missing are 1");
+  auto* const size =
+      command.add_option("--block-size", flags.block_size, "Queries and keys in a block of --block-mask")
+          ->type_name("BQ,BK");
+  map->needs(size), size->needs(map);
   tensor("--key-lengths", flags.key_lengths, "Keys that count in each member of the batch, [B], i32 or i64");
+  auto* const starts_q = tensor("--cu-seqlens-q", flags.cu_seqlens_q,
+                                "First row of each packed member and behind them the total, [members + 1], i32 or i64; "
+                                "query and out are then packed, [total_tokens, heads, dim]");
+  auto* const starts_k = tensor("--cu-seqlens-k", flags.cu_seqlens_k, "The same of key and value");
+  starts_q->needs(starts_k), starts_k->needs(starts_q);
 }
 
 void declare_attention(CLI::App& command, RunFlags& flags) {
-  command.add_option("--layout", flags.layout, "Order of the sizes in the files of q, k, v and out")
-      ->check(CLI::IsMember({"bhsd", "bshd"}))
-      ->capture_default_str();
+  command
+      .add_option("--layout", flags.layout,
+                  "Order of the sizes in the files of q, k, v and out (default: bhsd; not of packed ones)")
+      ->check(CLI::IsMember({"bhsd", "bshd"}));
+  command.add_option("--out-dtype", flags.out_dtype, "Element type of the result: the query's (the default) or f32")
+      ->check(CLI::IsMember({"f32", "f16", "bf16", "f64"}));
   command.add_flag("--causal", flags.causal, "A query attends only to keys at or before its position");
   command
       .add_option("--align", flags.align,
@@ -94,11 +113,22 @@ AttentionOptions options_of(const RunFlags& flags) {
   options.causal = flags.causal;
   if (flags.align) options.align = align_of(*flags.align);
   if (flags.scale) options.scale = parse_real("--scale", *flags.scale);
-  if (flags.window) std::tie(options.window_left, options.window_right) = parse_window("--window", *flags.window);
+  if (flags.window)
+    std::tie(options.window_left, options.window_right) = parse_pair("--window", *flags.window, "LEFT,RIGHT", -1);
+  if (flags.block_size) {
+    std::tie(options.block_queries, options.block_keys) = parse_pair("--block-size", *flags.block_size, "BQ,BK", 1);
+  }
   if (flags.softcap) options.softcap = parse_real("--softcap", *flags.softcap);
   if (flags.backend) options.backend = *flags.backend;
   if (flags.isa) options.isa = *flags.isa;
   return options;
+}
+
+std::optional<DType> out_dtype_of(const RunFlags& flags) {
+  for (const DType dtype : {DType::f32, DType::f16, DType::bf16, DType::f64}) {
+    if (flags.out_dtype == name(dtype)) return dtype;
+  }
+  return std::nullopt;
 }
 
 std::optional<int> threads_of(const RunFlags& flags) {

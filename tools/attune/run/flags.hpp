@@ -15,10 +15,10 @@ namespace attune::tool {
 struct RunFlags {
   std::string query, key, value, out;
   std::optional<std::string> lse, weights;
-  std::optional<std::string> mask, alibi, sinks, key_lengths;
-  std::string layout = "bhsd";
+  std::optional<std::string> mask, block_mask, alibi, sinks, key_lengths, cu_seqlens_q, cu_seqlens_k;
+  std::optional<std::string> layout, out_dtype;
   bool causal = false;
-  std::optional<std::string> align, scale, window, softcap;
+  std::optional<std::string> align, scale, window, softcap, block_size;
   std::optional<std::string> backend, isa, threads;
   std::string repeat = "1";
   bool json = false;
@@ -29,6 +29,9 @@ void declare(CLI::App& command, RunFlags& flags);
 
 /// The options that need no tensor. Throws Error(invalid_argument).
 AttentionOptions options_of(const RunFlags& flags);
+
+/// Of the result; none: the query's.
+std::optional<DType> out_dtype_of(const RunFlags& flags);
 
 /// None: the engine's own number. Throws Error(invalid_argument).
 std::optional<int> threads_of(const RunFlags& flags);

@@ -15,7 +15,7 @@ namespace attune::tool {
 struct RunInputs {
   Layout layout = Layout::bhsd;
   io::Tensor query, key, value;
-  std::optional<io::Tensor> mask, alibi, sinks, key_lengths;
+  std::optional<io::Tensor> mask, block_mask, alibi, sinks, key_lengths, cu_seqlens_q, cu_seqlens_k;
 
   TensorView view_of(const io::Tensor& tensor) const;
   /// Puts the views of the optional tensors into `options`.

@@ -2,7 +2,20 @@
 
 namespace attune::tool {
 
+namespace {
+
+[[noreturn]] void refuse_rank(const io::Shape& shape, const char* wanted) {
+  throw Error(ErrorCode::invalid_argument,
+              "shape " + io::text(shape) + " has rank " + std::to_string(shape.size()) + ", must be " + wanted);
+}
+
+}  // namespace
+
 TensorLayout attention_layout(const io::Shape& shape, Layout layout) {
+  if (layout == Layout::packed) {
+    if (shape.size() != 3) refuse_rank(shape, "3, [total_tokens, heads, dim], with --cu-seqlens-q and --cu-seqlens-k");
+    return packed(shape[0], shape[1], shape[2]);
+  }
   switch (shape.size()) {
     case 2:
       return bhsd(1, 1, shape[0], shape[1]);
@@ -12,8 +25,7 @@ TensorLayout attention_layout(const io::Shape& shape, Layout layout) {
       return layout == Layout::bhsd ? bhsd(shape[0], shape[1], shape[2], shape[3])
                                     : bshd(shape[0], shape[1], shape[2], shape[3]);
     default:
-      throw Error(ErrorCode::invalid_argument,
-                  "shape " + io::text(shape) + " has rank " + std::to_string(shape.size()) + ", must be 2, 3 or 4");
+      refuse_rank(shape, "2, 3 or 4");
   }
 }
 

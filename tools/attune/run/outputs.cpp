@@ -31,9 +31,12 @@ std::vector<NamedFile> input_files(const RunFlags& flags) {
   add_file(files, "--k", flags.key);
   add_file(files, "--v", flags.value);
   add_file(files, "--mask", flags.mask);
+  add_file(files, "--block-mask", flags.block_mask);
   add_file(files, "--alibi", flags.alibi);
   add_file(files, "--sinks", flags.sinks);
   add_file(files, "--key-lengths", flags.key_lengths);
+  add_file(files, "--cu-seqlens-q", flags.cu_seqlens_q);
+  add_file(files, "--cu-seqlens-k", flags.cu_seqlens_k);
   return files;
 }
 
@@ -61,8 +64,36 @@ io::Shape with_rank_of(const io::Tensor& query, io::Shape full) {
   return full;
 }
 
-Output make_output(const char* name, const std::string& spec, DType dtype, io::Shape shape) {
-  io::byte_count(dtype, shape);  // refuses sizes that nothing could hold, before anything multiplies them
+/// A result's sizes in its file, and as the engine sees it.
+struct Sizes {
+  io::Shape in_file;
+  TensorLayout axes;
+};
+
+struct ResultSizes {
+  Sizes out, lse, weights;
+};
+
+ResultSizes padded_results(const RunInputs& inputs) {
+  const auto [batch, heads, queries, head_dim] = inputs.view_of(inputs.query).shape;
+  const std::int64_t keys = inputs.view_of(inputs.key).shape[2];
+  const std::int64_t value_dim = inputs.view_of(inputs.value).shape[3];
+  const io::Shape out = file_shape({batch, heads, queries, value_dim}, inputs.layout, inputs.query.shape.size());
+  return {{out, attention_layout(out, inputs.layout)},
+          {with_rank_of(inputs.query, {batch, heads, queries}), contiguous({batch, heads, queries})},
+          {with_rank_of(inputs.query, {batch, heads, queries, keys}), contiguous({batch, heads, queries, keys})}};
+}
+
+/// There are no weights of packed tensors; the engine says so, whatever their sizes.
+ResultSizes packed_results(const RunInputs& inputs) {
+  const std::int64_t total = inputs.query.shape[0], heads = inputs.query.shape[1], value_dim = inputs.value.shape[2];
+  return {{{total, heads, value_dim}, packed(total, heads, value_dim)},
+          {{heads, total}, contiguous({heads, total})},
+          {{heads, total, 0}, contiguous({heads, total, 0})}};
+}
+
+Output make_output(const char* name, const std::string& spec, DType dtype, const Sizes& sizes) {
+  io::byte_count(dtype, sizes.in_file);  // refuses sizes that nothing could hold, before anything multiplies them
   try {
     io::check_writable(spec, dtype);
   } catch (const io::WriteError&) {
@@ -70,7 +101,7 @@ Output make_output(const char* name, const std::string& spec, DType dtype, io::S
   } catch (const Error& error) {
     throw Error(error.code(), std::string("--") + name + " " + error.what());
   }
-  return {name, spec, {dtype, std::move(shape), {}}, {}};
+  return {name, spec, {dtype, sizes.in_file, {}}, sizes.axes};
 }
 
 }  // namespace
@@ -96,23 +127,10 @@ MutableTensorView Output::view() {
 }
 
 RunOutputs::RunOutputs(const RunFlags& flags, const RunInputs& inputs) {
-  const auto [batch, heads, queries, head_dim] = inputs.view_of(inputs.query).shape;
-  const std::int64_t keys = inputs.view_of(inputs.key).shape[2];
-  const std::int64_t value_dim = inputs.view_of(inputs.value).shape[3];
-  const std::size_t rank = inputs.query.shape.size();
-
-  outputs_.push_back(make_output("out", flags.out, inputs.query.dtype,
-                                 file_shape({batch, heads, queries, value_dim}, inputs.layout, rank)));
-  outputs_.back().axes = attention_layout(outputs_.back().tensor.shape, inputs.layout);
-  if (flags.lse) {
-    outputs_.push_back(make_output("lse", *flags.lse, DType::f32, with_rank_of(inputs.query, {batch, heads, queries})));
-    outputs_.back().axes = contiguous({batch, heads, queries});
-  }
-  if (flags.weights) {
-    outputs_.push_back(
-        make_output("weights", *flags.weights, DType::f32, with_rank_of(inputs.query, {batch, heads, queries, keys})));
-    outputs_.back().axes = contiguous({batch, heads, queries, keys});
-  }
+  const ResultSizes sizes = inputs.layout == Layout::packed ? packed_results(inputs) : padded_results(inputs);
+  outputs_.push_back(make_output("out", flags.out, out_dtype_of(flags).value_or(inputs.query.dtype), sizes.out));
+  if (flags.lse) outputs_.push_back(make_output("lse", *flags.lse, DType::f32, sizes.lse));
+  if (flags.weights) outputs_.push_back(make_output("weights", *flags.weights, DType::f32, sizes.weights));
 }
 
 void RunOutputs::allocate() {
