@@ -3,6 +3,7 @@
 #include "backends/kernels/kernels.hpp"
 
 #include "backends/kernels/half.hpp"
+#include "backends/kernels/pair_tile.hpp"
 #include "backends/kernels/score_options.hpp"
 #include "backends/kernels/score_tile.hpp"
 #include "backends/kernels/softmax.hpp"
@@ -111,6 +112,7 @@ const Kernels ATTUNE_KERNEL_TABLE = {
     .marks = ::make_marks,
     .normalise = ::normalise,
     .all_finite = ::all_finite,
+    .pairs = has_pairs ? &pair_kernels : nullptr,
     .multiply_add_peak = ::multiply_add_peak,
 };
 

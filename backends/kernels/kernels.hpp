@@ -23,6 +23,27 @@ namespace attune::kernels {
 /// How weighted_sum() treats what `out` holds: start from nothing, add to it, or rescale it first.
 enum class Start : std::uint8_t { zero, add, rescale };
 
+/// Tiles of bf16 pairs, for instruction sets that multiply them directly. A pair is a 32-bit lane that holds two
+/// neighbours, the first in its lower half: of head dims in queries and keys, of keys in weights and values. `dim` of
+/// queries and keys is even. Sums are f32; weights are rounded to bf16.
+struct PairKernels {
+  /// tile[d / 2][lane] = the pairs of rows[lane], unscaled; 0 for lanes from count on.
+  void (*load_rows)(const std::uint16_t* const* rows, int count, std::int64_t dim, std::uint32_t* tile);
+
+  /// scores[key][lane] = scale · Σ_d keys[key · key_stride + d] · queries[d][lane]; row_max as Kernels::scores.
+  void (*scores)(const std::uint32_t* queries, std::int64_t dim, const std::uint16_t* keys, std::int64_t key_stride,
+                 std::int64_t key_count, float scale, int vectors, float* scores, float* row_max);
+
+  /// pairs[key / 2][column] of value rows, and pairs[key / 2][lane] of weights; a last key without a neighbour gets 0.
+  void (*pair_values)(const std::uint16_t* values, std::int64_t stride, std::int64_t key_count, std::int64_t dim,
+                      std::uint32_t* pairs);
+  void (*pair_weights)(const float* weights, std::int64_t key_count, int vectors, std::uint32_t* pairs);
+
+  /// As Kernels::weighted_sum, on pairs.
+  void (*weighted_sum)(const std::uint32_t* weights, std::int64_t key_count, const std::uint32_t* values,
+                       std::int64_t dim, int vectors, bool careful, Start start, const float* alpha, float* out);
+};
+
 struct Kernels {
   const char* name;  // of the instruction set, for example "avx512"
   int lanes;         // queries in a tile: two vectors
@@ -86,6 +107,9 @@ struct Kernels {
 
   /// Are all elements of the tile's first vectors finite?
   bool (*all_finite)(const float* tile, std::int64_t dim, int vectors);
+
+  /// Null where the instruction set has no products of bf16 pairs.
+  const PairKernels* pairs;
 
   /// Runs multiply-adds that touch registers alone and returns how many floating point operations that were: the
   /// yardstick of the benches.

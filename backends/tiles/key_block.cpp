@@ -38,19 +38,72 @@ Rows contiguous_rows(const kernels::Kernels& kernels, const TensorView& tensor, 
   return {scratch, dim};
 }
 
+/// The same for bf16 that stays what it is.
+struct Elements {
+  const std::uint16_t* data;
+  std::int64_t stride;
+};
+
+Elements contiguous_elements(const TensorView& tensor, std::int64_t batch, std::int64_t head, std::int64_t first,
+                             std::int64_t count, std::uint16_t* scratch) noexcept {
+  const std::int64_t dim = tensor.shape[3];
+  if (dim == 0) return {nullptr, 0};
+  const std::uint16_t* data = tensor.as<std::uint16_t>() + index_of(tensor, batch, head, first);
+  if (tensor.strides[3] == 1 || dim == 1) return {data, tensor.strides[2]};
+  for (std::int64_t row = 0; row < count; ++row)
+    for (std::int64_t d = 0; d < dim; ++d)
+      scratch[row * dim + d] = data[row * tensor.strides[2] + d * tensor.strides[3]];
+  return {scratch, dim};
+}
+
+KeyBlock paired_block(const kernels::PairKernels& pairs, const Arguments& arguments, const Member& member,
+                      std::int64_t kv_head, std::int64_t first, std::int64_t count, float* scratch) noexcept {
+  const std::int64_t row = member.first_key + first;
+  const std::int64_t value_dim = arguments.value_dim;
+  auto* key_copy = reinterpret_cast<std::uint16_t*>(scratch);
+  auto* value_pairs = reinterpret_cast<std::uint32_t*>(scratch + padded_floats(count * arguments.head_dim));
+  auto* value_copy = reinterpret_cast<std::uint16_t*>(value_pairs + (count + 1) / 2 * value_dim);
+  const Elements keys = contiguous_elements(arguments.key, member.batch, kv_head, row, count, key_copy);
+  const Elements values = contiguous_elements(arguments.value, member.batch, kv_head, row, count, value_copy);
+  if (values.data != nullptr) pairs.pair_values(values.data, values.stride, count, value_dim, value_pairs);
+  KeyBlock block;
+  block.first = first;
+  block.count = count;
+  block.key_elements = keys.data;
+  block.key_stride = keys.stride;
+  block.value_pairs = value_pairs;
+  block.value_stride = value_dim;
+  return block;
+}
+
 }  // namespace
 
+const kernels::PairKernels* pairs_for(const kernels::Kernels& kernels, const Arguments& arguments) noexcept {
+  const bool bf16 = arguments.query.dtype == DType::bf16 && arguments.key.dtype == DType::bf16 &&
+                    arguments.value.dtype == DType::bf16;
+  return bf16 && arguments.head_dim % 2 == 0 ? kernels.pairs : nullptr;
+}
+
 std::size_t key_block_floats(std::int64_t key_count, std::int64_t head_dim, std::int64_t value_dim) noexcept {
-  return padded_floats(key_count * head_dim) + padded_floats(key_count * value_dim);
+  return padded_floats(key_count * head_dim) + padded_floats((key_count + 1) * value_dim);
 }
 
 KeyBlock key_block(const kernels::Kernels& kernels, const Arguments& arguments, const Member& member,
                    std::int64_t kv_head, std::int64_t first, std::int64_t count, int users, float* scratch) noexcept {
+  if (const kernels::PairKernels* pairs = pairs_for(kernels, arguments))
+    return paired_block(*pairs, arguments, member, kv_head, first, count, scratch);
   const std::int64_t row = member.first_key + first;
   const Rows keys = contiguous_rows(kernels, arguments.key, member.batch, kv_head, row, count, users, scratch);
   const Rows values = contiguous_rows(kernels, arguments.value, member.batch, kv_head, row, count, users,
                                       scratch + padded_floats(count * arguments.head_dim));
-  return {first, count, keys.data, keys.stride, values.data, values.stride};
+  KeyBlock block;
+  block.first = first;
+  block.count = count;
+  block.keys = keys.data;
+  block.key_stride = keys.stride;
+  block.values = values.data;
+  block.value_stride = values.stride;
+  return block;
 }
 
 std::int64_t keys_per_block(int key_rows, std::int64_t head_dim, std::int64_t value_dim) noexcept {

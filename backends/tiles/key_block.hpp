@@ -17,19 +17,28 @@ struct KeyBlock {
   std::int64_t key_stride = 0;
   const float* values = nullptr;  // rows of value_dim, element stride 1
   std::int64_t value_stride = 0;
+  // Instead of the two, where the kernels multiply pairs of bf16 (pairs_for()):
+  const std::uint16_t* key_elements = nullptr;  // rows of head_dim at key_stride
+  const std::uint32_t* value_pairs = nullptr;   // [count / 2 rounded up][value_dim], value_stride being value_dim
 
   std::int64_t end() const noexcept { return first + count; }
 
-  /// Keys begin … end − 1 of it.
+  /// Keys begin … end − 1 of it, begin being an even number of keys into it.
   KeyBlock part(std::int64_t begin, std::int64_t part_end) const noexcept {
     KeyBlock result = *this;
     result.first = begin;
     result.count = part_end - begin;
     if (keys != nullptr) result.keys += (begin - first) * key_stride;
     if (values != nullptr) result.values += (begin - first) * value_stride;
+    if (key_elements != nullptr) result.key_elements += (begin - first) * key_stride;
+    if (value_pairs != nullptr) result.value_pairs += (begin - first) / 2 * value_stride;
     return result;
   }
 };
+
+/// The kernels that multiply pairs of bf16, where there are any and the call is all bf16 with an even head_dim; else
+/// null.
+const kernels::PairKernels* pairs_for(const kernels::Kernels& kernels, const Arguments& arguments) noexcept;
 
 /// Floats of scratch memory that key_block() may need, a multiple of 16.
 std::size_t key_block_floats(std::int64_t key_count, std::int64_t head_dim, std::int64_t value_dim) noexcept;

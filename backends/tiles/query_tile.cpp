@@ -54,9 +54,14 @@ void QueryTile::open(const kernels::Kernels& kernels, const Arguments& arguments
   state_.m = state_.out + arguments.value_dim * lanes();
   state_.l = state_.m + lanes();
   alpha_ = state_.l + lanes();
+  scale_ = static_cast<float>(arguments.scale * (natural_ ? 1.0 : std::numbers::log2e));
+  pairs_ = pairs_for(kernels, arguments);
   find_places();
   find_ranges();
-  load_queries();
+  if (pairs_ != nullptr)
+    load_query_pairs();
+  else
+    load_queries();
   reset(true);
 }
 
@@ -94,8 +99,24 @@ void QueryTile::load_queries() noexcept {
     rows[lane] = read_row(*kernels_, query, first, query.strides[3], arguments_->head_dim,
                           shared_.rows.rows + lane * shared_.rows.stride);
   }
-  const double scale = arguments_->scale * (natural_ ? 1.0 : std::numbers::log2e);
-  kernels_->load_rows(rows, rows_, arguments_->head_dim, static_cast<float>(scale), queries_);
+  kernels_->load_rows(rows, rows_, arguments_->head_dim, scale_, queries_);
+}
+
+/// Pairs stay unscaled: a scaled query would be rounded to bf16 once more.
+void QueryTile::load_query_pairs() noexcept {
+  const TensorView& query = arguments_->query;
+  const std::uint16_t* rows[max_lanes] = {};
+  for (int lane = 0; lane < rows_; ++lane) {
+    const Place at = places_[static_cast<std::size_t>(lane)];
+    const std::int64_t first = index_of(query, head_.member.batch, at.head, head_.member.first_query + at.query);
+    const std::uint16_t* elements = query.as<std::uint16_t>() + first;
+    rows[lane] = elements;
+    if (query.strides[3] == 1) continue;
+    auto* copy = reinterpret_cast<std::uint16_t*>(shared_.rows.rows + lane * shared_.rows.stride);
+    for (std::int64_t d = 0; d < arguments_->head_dim; ++d) copy[d] = elements[d * query.strides[3]];
+    rows[lane] = copy;
+  }
+  pairs_->load_rows(rows, rows_, arguments_->head_dim, reinterpret_cast<std::uint32_t*>(queries_));
 }
 
 void QueryTile::reset(bool with_sinks) noexcept {
@@ -126,7 +147,11 @@ KeyBlock QueryTile::part_of(const KeyBlock& block) const noexcept {
 }
 
 void QueryTile::score(const KeyBlock& part, float* scores, float* row_max) const noexcept {
-  kernels_->scores(queries_, arguments_->head_dim, part.keys, part.key_stride, part.count, vectors_, scores, row_max);
+  if (pairs_ != nullptr)
+    pairs_->scores(reinterpret_cast<const std::uint32_t*>(queries_), arguments_->head_dim, part.key_elements,
+                   part.key_stride, part.count, scale_, vectors_, scores, row_max);
+  else
+    kernels_->scores(queries_, arguments_->head_dim, part.keys, part.key_stride, part.count, vectors_, scores, row_max);
   if (arguments_->softcap > 0)
     kernels_->softcap(scores, part.count, static_cast<float>(arguments_->softcap), vectors_, row_max);
   if (arguments_->mask.data != nullptr) add_mask(part, scores, row_max);
@@ -142,8 +167,15 @@ void QueryTile::softmax(float* scores, std::int64_t key_count, const float* row_
 void QueryTile::add_values(const float* weights, const KeyBlock& part, bool careful) noexcept {
   using kernels::Start;
   const Start start = fresh_ ? Start::zero : rescale_ ? Start::rescale : Start::add;
-  kernels_->weighted_sum(weights, part.count, part.values, part.value_stride, arguments_->value_dim, vectors_, careful,
-                         start, alpha_, state_.out);
+  if (pairs_ != nullptr) {
+    auto* packed = reinterpret_cast<std::uint32_t*>(shared_.rows.rows);
+    pairs_->pair_weights(weights, part.count, vectors_, packed);
+    pairs_->weighted_sum(packed, part.count, part.value_pairs, arguments_->value_dim, vectors_, careful, start, alpha_,
+                         state_.out);
+  } else {
+    kernels_->weighted_sum(weights, part.count, part.values, part.value_stride, arguments_->value_dim, vectors_,
+                           careful, start, alpha_, state_.out);
+  }
   fresh_ = false;
   rescale_ = false;
 }

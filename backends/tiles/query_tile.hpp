@@ -100,6 +100,7 @@ class QueryTile {
   void find_places() noexcept;
   void find_ranges() noexcept;
   void load_queries() noexcept;
+  void load_query_pairs() noexcept;
   void write_out(const float* factor) noexcept;
   void write_lse() const noexcept;
   void normalisers(float* factor) const noexcept;
@@ -120,11 +121,13 @@ class QueryTile {
   std::int64_t first_row_ = 0;
   int rows_ = 0;
   int vectors_ = 0;
-  bool natural_ = false;  // scores are in units of the natural logarithm, else of log2
-  bool fresh_ = true;     // nothing has been added to out yet
-  bool rescale_ = false;  // alpha holds a factor other than 1
-  KeyRange attended_;     // union over the lanes
-  KeyRange whole_;        // intersection: parts inside need no range mask
+  const kernels::PairKernels* pairs_ = nullptr;  // if products are of bf16 pairs; queries_ then holds pairs
+  float scale_ = 1;                              // of the products, unless it is in the queries
+  bool natural_ = false;                         // scores are in units of the natural logarithm, else of log2
+  bool fresh_ = true;                            // nothing has been added to out yet
+  bool rescale_ = false;                         // alpha holds a factor other than 1
+  KeyRange attended_;                            // union over the lanes
+  KeyRange whole_;                               // intersection: parts inside need no range mask
   std::array<KeyRange, max_lanes> lane_keys_;
   std::array<Place, max_lanes> places_;
   float* queries_ = nullptr;  // [head_dim][lanes]

@@ -38,8 +38,8 @@ struct Choice {
 
 /// What a caller may force. Empty strings leave the choice to the engine.
 struct Selection {
-  std::string_view backend;
-  std::string_view isa;
+  std::string_view backend{};
+  std::string_view isa{};
   bool reproducible = false;
 };
 

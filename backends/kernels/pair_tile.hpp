@@ -1,0 +1,223 @@
+// The score and value tiles on pairs of bf16 (vdpbf16ps): two products a lane and instruction, twice the rate of f32.
+// The same shapes as score_tile.hpp and value_tile.hpp; each 32-bit lane holds a pair of neighbours: of head dims in
+// queries and keys, of keys in weights and values. Empty for instruction sets without the instruction.
+#pragma once
+
+#include "backends/kernels/kernels.hpp"
+#include "backends/kernels/vector.hpp"
+
+#if defined(__AVX512BF16__)
+
+#include <cstring>
+
+#include "backends/kernels/half.hpp"
+#include "backends/kernels/value_tile.hpp"
+
+namespace {
+
+constexpr bool has_pairs = true;
+
+using Pairs = __m512i;
+
+inline Pairs load_pairs(const std::uint32_t* p) { return _mm512_load_si512(p); }
+
+/// The pair at two neighbouring elements, in every lane.
+inline Pairs broadcast_pair(const std::uint16_t* p) {
+  std::uint32_t pair;
+  std::memcpy(&pair, p, sizeof pair);
+  return _mm512_set1_epi32(static_cast<int>(pair));
+}
+
+/// sum + a.low · b.low + a.high · b.high in f32
+inline Vec dot_pairs(Vec sum, Pairs a, Pairs b) { return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b); }
+
+void load_pair_rows(const std::uint16_t* const* rows, int count, std::int64_t dim, std::uint32_t* tile) {
+  for (int lane = 0; lane < tile_lanes; ++lane)
+    for (std::int64_t d = 0; d < dim; d += 2) {
+      std::uint32_t pair = 0;
+      if (lane < count) std::memcpy(&pair, rows[lane] + d, sizeof pair);
+      tile[d / 2 * tile_lanes + lane] = pair;
+    }
+}
+
+template <int R, int V>
+inline void pair_score_tile(const std::uint32_t* queries, std::int64_t dim, const std::uint16_t* keys,
+                            std::int64_t key_stride, Vec scale, float* scores, Row<V>& row_max) {
+  Block<R, V> sum;
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r)
+#pragma GCC unroll 2
+    for (int v = 0; v < V; ++v) sum[r][v] = Vec(0.0f);
+  for (std::int64_t d = 0; d < dim; d += 2) {
+    Pairs q[2];
+#pragma GCC unroll 2
+    for (int v = 0; v < V; ++v) q[v] = load_pairs(queries + d / 2 * tile_lanes + v * vector_lanes);
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+      const Pairs k = broadcast_pair(keys + r * key_stride + d);
+#pragma GCC unroll 2
+      for (int v = 0; v < V; ++v) sum[r][v] = dot_pairs(sum[r][v], k, q[v]);
+    }
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r)
+#pragma GCC unroll 2
+    for (int v = 0; v < V; ++v) {
+      const Vec score = sum[r][v] * scale;
+      store(scores + r * tile_lanes + v * vector_lanes, score);
+      row_max[v] = xsimd::max(row_max[v], score);
+    }
+}
+
+template <int R, int V>
+inline void pair_score_tail(int rows, const std::uint32_t* queries, std::int64_t dim, const std::uint16_t* keys,
+                            std::int64_t key_stride, Vec scale, float* scores, Row<V>& row_max) {
+  if constexpr (R > 0) {
+    if (rows == R)
+      pair_score_tile<R, V>(queries, dim, keys, key_stride, scale, scores, row_max);
+    else
+      pair_score_tail<R - 1, V>(rows, queries, dim, keys, key_stride, scale, scores, row_max);
+  }
+}
+
+template <int V>
+void pair_score_block(const std::uint32_t* queries, std::int64_t dim, const std::uint16_t* keys,
+                      std::int64_t key_stride, std::int64_t key_count, float scale, float* scores, float* row_max) {
+  Row<V> largest;
+#pragma GCC unroll 2
+  for (int v = 0; v < V; ++v) largest[v] = minus_infinity();
+  std::int64_t key = 0;
+  for (; key + tile_rows <= key_count; key += tile_rows)
+    pair_score_tile<tile_rows, V>(queries, dim, keys + key * key_stride, key_stride, Vec(scale),
+                                  scores + key * tile_lanes, largest);
+  pair_score_tail<tile_rows - 1, V>(static_cast<int>(key_count - key), queries, dim, keys + key * key_stride,
+                                    key_stride, Vec(scale), scores + key * tile_lanes, largest);
+#pragma GCC unroll 2
+  for (int v = 0; v < V; ++v) store(row_max + v * vector_lanes, largest[v]);
+}
+
+void pair_scores(const std::uint32_t* queries, std::int64_t dim, const std::uint16_t* keys, std::int64_t key_stride,
+                 std::int64_t key_count, float scale, int vectors, float* scores, float* row_max) {
+  const auto block = vectors == 1 ? pair_score_block<1> : pair_score_block<2>;
+  block(queries, dim, keys, key_stride, key_count, scale, scores, row_max);
+}
+
+/// pairs[key / 2][column] = (values[key][column], values[key + 1][column])
+void pair_values(const std::uint16_t* values, std::int64_t stride, std::int64_t key_count, std::int64_t dim,
+                 std::uint32_t* pairs) {
+  for (std::int64_t key = 0; key < key_count; key += 2) {
+    const std::uint16_t* low = values + key * stride;
+    std::uint32_t* to = pairs + key / 2 * dim;
+    const bool both = key + 1 < key_count;
+    std::int64_t c = 0;
+    for (; c + 16 <= dim; c += 16) {
+      const Pairs a = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(low + c)));
+      Pairs b = _mm512_setzero_si512();
+      if (both) b = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(low + stride + c)));
+      _mm512_storeu_si512(to + c, _mm512_or_si512(a, _mm512_slli_epi32(b, 16)));
+    }
+    for (; c < dim; ++c) to[c] = low[c] | (both ? static_cast<std::uint32_t>(low[stride + c]) << 16 : 0u);
+  }
+}
+
+/// pairs[key / 2][lane] = the weights of two keys, rounded to bf16. A mark −0 stays one.
+void pair_weights(const float* weights, std::int64_t key_count, int vectors, std::uint32_t* pairs) {
+  for (std::int64_t key = 0; key < key_count; key += 2)
+    for (int v = 0; v < vectors; ++v) {
+      const float* low = weights + key * tile_lanes + v * vector_lanes;
+      const Vec high = key + 1 < key_count ? load(low + tile_lanes) : Vec(0.0f);
+      const __m256i a = (__m256i)_mm512_cvtneps_pbh(load(low));
+      const __m256i b = (__m256i)_mm512_cvtneps_pbh(high);
+      const Pairs both = _mm512_or_si512(_mm512_cvtepu16_epi32(a), _mm512_slli_epi32(_mm512_cvtepu16_epi32(b), 16));
+      _mm512_store_si512(pairs + key / 2 * tile_lanes + v * vector_lanes, both);
+    }
+}
+
+/// As dot_pairs(), leaving out a key whose weight is the mark −0, whatever its value holds.
+inline Vec careful_dot_pairs(Vec sum, Pairs value, Pairs weight) {
+  const Pairs low = _mm512_set1_epi32(0xffff), high = _mm512_set1_epi32(static_cast<int>(0xffff0000u));
+  const __mmask16 skip_low = _mm512_cmpeq_epi32_mask(_mm512_and_si512(weight, low), _mm512_set1_epi32(0x8000));
+  const __mmask16 skip_high =
+      _mm512_cmpeq_epi32_mask(_mm512_and_si512(weight, high), _mm512_set1_epi32(static_cast<int>(0x80000000u)));
+  const Vec only_low = dot_pairs(sum, _mm512_and_si512(value, low), _mm512_and_si512(weight, low));
+  const Vec only_high = dot_pairs(sum, _mm512_and_si512(value, high), _mm512_and_si512(weight, high));
+  __m512 result = dot_pairs(sum, value, weight);
+  result = _mm512_mask_mov_ps(result, skip_low, only_high);
+  result = _mm512_mask_mov_ps(result, skip_high, only_low);
+  return _mm512_mask_mov_ps(result, skip_low & skip_high, sum);
+}
+
+template <int C, int V, bool careful>
+inline void pair_value_tile(const std::uint32_t* weights, std::int64_t pair_count, const std::uint32_t* values,
+                            std::int64_t dim, Start start, const float* alpha, float* out) {
+  Block<C, V> sum;
+  begin_columns<C, V>(start, alpha, out, sum);
+  for (std::int64_t pair = 0; pair < pair_count; ++pair) {
+    Pairs p[2];
+#pragma GCC unroll 2
+    for (int v = 0; v < V; ++v) p[v] = load_pairs(weights + pair * tile_lanes + v * vector_lanes);
+#pragma GCC unroll 8
+    for (int c = 0; c < C; ++c) {
+      const Pairs value = _mm512_set1_epi32(static_cast<int>(values[pair * dim + c]));
+#pragma GCC unroll 2
+      for (int v = 0; v < V; ++v)
+        sum[c][v] = careful ? careful_dot_pairs(sum[c][v], value, p[v]) : dot_pairs(sum[c][v], value, p[v]);
+    }
+  }
+#pragma GCC unroll 8
+  for (int c = 0; c < C; ++c)
+#pragma GCC unroll 2
+    for (int v = 0; v < V; ++v) store(out + c * tile_lanes + v * vector_lanes, sum[c][v]);
+}
+
+template <int C, int V, bool careful>
+inline void pair_value_tail(int columns, const std::uint32_t* weights, std::int64_t pair_count,
+                            const std::uint32_t* values, std::int64_t dim, Start start, const float* alpha,
+                            float* out) {
+  if constexpr (C > 0) {
+    if (columns == C)
+      pair_value_tile<C, V, careful>(weights, pair_count, values, dim, start, alpha, out);
+    else
+      pair_value_tail<C - 1, V, careful>(columns, weights, pair_count, values, dim, start, alpha, out);
+  }
+}
+
+template <int V, bool careful>
+void pair_value_block(const std::uint32_t* weights, std::int64_t key_count, const std::uint32_t* values,
+                      std::int64_t dim, Start start, const float* alpha, float* out) {
+  const std::int64_t pair_count = (key_count + 1) / 2;
+  std::int64_t column = 0;
+  for (; column + tile_rows <= dim; column += tile_rows)
+    pair_value_tile<tile_rows, V, careful>(weights, pair_count, values + column, dim, start, alpha,
+                                           out + column * tile_lanes);
+  pair_value_tail<tile_rows - 1, V, careful>(static_cast<int>(dim - column), weights, pair_count, values + column, dim,
+                                             start, alpha, out + column * tile_lanes);
+}
+
+void pair_weighted_sum(const std::uint32_t* weights, std::int64_t key_count, const std::uint32_t* values,
+                       std::int64_t dim, int vectors, bool careful, Start start, const float* alpha, float* out) {
+  const auto block = vectors == 1 ? (careful ? pair_value_block<1, true> : pair_value_block<1, false>)
+                                  : (careful ? pair_value_block<2, true> : pair_value_block<2, false>);
+  block(weights, key_count, values, dim, start, alpha, out);
+}
+
+constexpr attune::kernels::PairKernels pair_kernels = {
+    .load_rows = load_pair_rows,
+    .scores = pair_scores,
+    .pair_values = pair_values,
+    .pair_weights = pair_weights,
+    .weighted_sum = pair_weighted_sum,
+};
+
+}  // namespace
+
+#else
+
+namespace {
+
+constexpr bool has_pairs = false;
+constexpr attune::kernels::PairKernels pair_kernels = {};
+
+}  // namespace
+
+#endif
