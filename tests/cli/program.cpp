@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "tests/io/scratch_folder.hpp"
@@ -19,12 +20,15 @@ std::vector<char*> pointers(Words& words) {
   return result;
 }
 
+/// "NAME=" of "NAME=value"
+std::string name_of(const std::string& variable) { return variable.substr(0, variable.find('=') + 1); }
+
 Words environment_with(const Words& more) {
+  Words replaced{"ATTUNE_BACKEND=", "ATTUNE_ISA="};
+  for (const std::string& variable : more) replaced.push_back(name_of(variable));
   Words result;
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    const std::string text = *entry;
-    if (!text.starts_with("ATTUNE_BACKEND=") && !text.starts_with("ATTUNE_ISA=")) result.push_back(text);
-  }
+  for (char** entry = environ; *entry != nullptr; ++entry)
+    if (std::find(replaced.begin(), replaced.end(), name_of(*entry)) == replaced.end()) result.push_back(*entry);
   return result + more;
 }
 

@@ -516,6 +516,91 @@ TEST_P(KernelTest, NarrowRoundsToNearestEven) {
   }
 }
 
+/// The products of bf16 pairs, against the same numbers in double.
+class PairTest : public KernelTest {
+ protected:
+  void SetUp() override {
+    KernelTest::SetUp();
+    if (!IsSkipped() && kernels().pairs == nullptr) GTEST_SKIP() << kernels().name << " does not multiply bf16 pairs";
+  }
+  const attune::kernels::PairKernels& pairs() const { return *kernels().pairs; }
+  std::vector<std::uint16_t> random_bf16(std::int64_t count) {
+    std::vector<std::uint16_t> values(static_cast<std::size_t>(count));
+    for (auto& x : values) x = attune::to_bfloat16(static_cast<double>(random())).bits;
+    return values;
+  }
+  static double wide(std::uint16_t bits) { return static_cast<double>(to_float(attune::bfloat16{bits})); }
+};
+
+TEST_P(PairTest, ScoresAreScaledDotProducts) {
+  const int lanes = kernels().lanes;
+  for (const std::int64_t dim : {2, 6, 64})
+    for (const std::int64_t count : counts())
+      for (const int vectors : {1, 2}) {
+        const int used = vectors * lanes / 2 - 1;
+        const std::int64_t stride = dim + 5;
+        const auto queries = random_bf16(lanes * dim), keys = random_bf16(count * stride);
+        std::vector<const std::uint16_t*> rows;
+        for (int lane = 0; lane < lanes; ++lane) rows.push_back(queries.data() + lane * dim);
+        Tile tile(dim / 2 * lanes, not_a_number), scores(count * lanes), row_max(lanes);
+        auto* pair_tile = reinterpret_cast<std::uint32_t*>(static_cast<float*>(tile));
+        pairs().load_rows(rows.data(), used, dim, pair_tile);
+        pairs().scores(pair_tile, dim, keys.data(), stride, count, 0.5f, vectors, scores, row_max);
+        for (int lane = 0; lane < vectors * lanes / 2; ++lane) {
+          float largest = -infinity;
+          for (std::int64_t key = 0; key < count; ++key) {
+            double expected = 0;
+            for (std::int64_t d = 0; d < dim && lane < used; ++d)
+              expected += 0.5 * wide(rows[static_cast<std::size_t>(lane)][d]) *
+                          wide(keys[static_cast<std::size_t>(key * stride + d)]);
+            ASSERT_NEAR(scores[key * lanes + lane], expected, static_cast<double>(dim * dim) * 0x1p-24);
+            largest = std::max(largest, scores[key * lanes + lane]);
+          }
+          ASSERT_EQ(row_max[lane], largest);
+        }
+      }
+}
+
+TEST_P(PairTest, WeightedSumRoundsWeightsAndSkipsMarkedKeys) {
+  const int lanes = kernels().lanes;
+  for (const std::int64_t dim : {1, 8, 19})
+    for (const std::int64_t count : counts())
+      for (const bool careful : {false, true}) {
+        Tile weights(count * lanes), packed((count + 1) / 2 * lanes), out(dim * lanes);
+        fill(weights, count * lanes);
+        auto values = random_bf16(count * dim);
+        if (careful && count > 2) {  // lane 0 does not attend key 1, whose value is NaN, nor lane 1 key 2
+          weights[lanes] = -0.0f, weights[2 * lanes + 1] = -0.0f;
+          values[static_cast<std::size_t>(dim)] = 0x7fc0;
+        }
+        std::vector<std::uint32_t> value_pairs(static_cast<std::size_t>((count + 1) / 2 * dim));
+        pairs().pair_values(values.data(), dim, count, dim, value_pairs.data());
+        auto* weight_pairs = reinterpret_cast<std::uint32_t*>(static_cast<float*>(packed));
+        pairs().pair_weights(weights, count, 2, weight_pairs);
+        pairs().weighted_sum(weight_pairs, count, value_pairs.data(), dim, 2, careful, Start::zero, nullptr, out);
+        for (std::int64_t column = 0; column < dim; ++column)
+          for (int lane = 0; lane < lanes; ++lane) {
+            double expected = 0;
+            for (std::int64_t key = 0; key < count; ++key) {
+              const float weight = weights[key * lanes + lane];
+              if (careful && weight == 0.0f && std::signbit(weight)) continue;
+              expected += wide(attune::to_bfloat16(static_cast<double>(weight)).bits) *
+                          wide(values[static_cast<std::size_t>(key * dim + column)]);
+            }
+            const float got = out[column * lanes + lane];
+            if (std::isnan(expected))
+              ASSERT_TRUE(std::isnan(got));
+            else
+              ASSERT_NEAR(got, expected, static_cast<double>(count * count) * 0x1p-24);
+          }
+      }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, PairTest,
+                         testing::ValuesIn(attune::kernels::instruction_sets().begin(),
+                                           attune::kernels::instruction_sets().end()),
+                         [](const auto& set) { return std::string(set.param.kernels->name); });
+
 INSTANTIATE_TEST_SUITE_P(All, KernelTest,
                          testing::ValuesIn(attune::kernels::instruction_sets().begin(),
                                            attune::kernels::instruction_sets().end()),
