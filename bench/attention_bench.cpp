@@ -9,8 +9,8 @@
 #include <vector>
 
 #include <attune/attune.hpp>
+#include <attune/peak.hpp>
 
-#include "bench/peak.hpp"
 #include "bench/workload.hpp"
 
 namespace {
@@ -69,11 +69,11 @@ void run(benchmark::State& state, const Shape& shape, const std::string& backend
   if (const std::string fault = workload.check(engine); !fault.empty())
     return state.SkipWithError(("wrong result: " + fault).c_str());
 
-  const double before = attune::bench::measure_peak(isa, *executor);
+  const double before = attune::measure_peak(isa, *executor);
   const auto start = std::chrono::steady_clock::now();
   for (auto _ : state) call.run(workspace.span(), *executor);
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-  const double after = attune::bench::measure_peak(isa, *executor);
+  const double after = attune::measure_peak(isa, *executor);
 
   const double rate = flops(problem, extents) * static_cast<double>(state.iterations()) / elapsed.count();
   state.counters["GFLOP/s"] = rate * 1e-9;

@@ -1,4 +1,4 @@
-#include "bench/peak.hpp"
+#include <attune/peak.hpp>
 
 #include <atomic>
 #include <chrono>
@@ -6,7 +6,7 @@
 
 #include "backends/kernels/instruction_sets.hpp"
 
-namespace attune::bench {
+namespace attune {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -48,4 +48,4 @@ double measure_peak(Isa isa, Executor& executor) {
   return total;
 }
 
-}  // namespace attune::bench
+}  // namespace attune

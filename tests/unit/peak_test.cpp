@@ -1,0 +1,26 @@
+// The yardstick measures every instruction set that this machine has. How fast they are is not asserted.
+#include <attune/peak.hpp>
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+namespace attune {
+namespace {
+
+TEST(Peak, IsARateForEveryInstructionSetAndForNone) {
+  InlineExecutor one;
+  for (const Isa isa : Machine::detect().isas) {
+    const double rate = measure_peak(isa, one);
+    EXPECT_TRUE(std::isfinite(rate) && rate > 0) << name(isa) << ": " << rate;
+  }
+  EXPECT_GT(measure_peak(Isa::generic, one), 0);
+}
+
+TEST(Peak, CountsAllThreads) {
+  const auto many = make_executor();
+  EXPECT_GT(measure_peak(Machine::detect().isa, *many), 0);
+}
+
+}  // namespace
+}  // namespace attune
