@@ -14,6 +14,7 @@
 #include "tools/attune/demo/lesson.hpp"
 #include "tools/attune/demo/picture.hpp"
 #include "tools/attune/json_text.hpp"
+#include "tools/attune/terminal.hpp"
 
 namespace attune::tool {
 namespace {

@@ -69,12 +69,4 @@ std::string draw(const HeatMap& map, bool colour) {
   return text;
 }
 
-std::string bar(double share, int width) {
-  constexpr std::array<std::string_view, 8> eighths = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
-  const int units = static_cast<int>(std::lround(std::clamp(share, 0.0, 1.0) * width * 8));
-  std::string text;
-  for (int full = 0; full < units / 8; ++full) text += "█";
-  return text + std::string(eighths[static_cast<std::size_t>(units % 8)]);
-}
-
 }  // namespace attune::tool

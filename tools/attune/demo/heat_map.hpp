@@ -20,7 +20,4 @@ struct HeatMap {
 /// background; without, by block characters. Numbers are per cent, empty below half a per cent.
 std::string draw(const HeatMap& map, bool colour);
 
-/// A bar of at most `width` columns for a share in 0 … 1, in eighths of a column.
-std::string bar(double share, int width);
-
 }  // namespace attune::tool

@@ -6,17 +6,12 @@
 #include <nlohmann/json.hpp>
 
 #include "tools/attune/json_text.hpp"
+#include "tools/attune/units.hpp"
 
 namespace attune::tool {
 namespace {
 
 void print_line(const char* label, const std::string& words) { fmt::print("{:<16} {}\n", label, words); }
-
-std::string duration(double seconds) {
-  if (seconds < 1e-3) return fmt::format("{:.1f} us", seconds * 1e6);
-  if (seconds < 1) return fmt::format("{:.3f} ms", seconds * 1e3);
-  return fmt::format("{:.3f} s", seconds);
-}
 
 std::string words_of(const Candidate& candidate) {
   if (!candidate.eligible) return fmt::format("{}: {}", candidate.backend, candidate.reason);
