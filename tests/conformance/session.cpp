@@ -38,6 +38,8 @@ void run_call(const Call& call, std::span<std::byte> workspace, Executor& execut
   const Status status = call.run(workspace, executor);
   if (status == Status::failed) throw Failure("run() reported failed");
   if (status == Status::invalid_workspace) throw Failure("run() reported invalid_workspace");
+  if (status != Status::ok)
+    throw Failure("run() reported a status that does not exist: " + std::to_string(static_cast<int>(status)));
 }
 
 /// The same numbers in double precision.

@@ -41,15 +41,17 @@ const char* name(Verdict verdict) {
 }
 
 std::vector<Case> select_cases(const Settings& settings) {
-  std::vector<Case> selected;
+  std::vector<Case> selected, named;
   for (const auto part : {contract_cases, grid_cases, option_cases, block_cases, extreme_cases, law_cases, bit_cases,
                           memory_cases, random_cases}) {
     for (Case& c : part()) {
       const bool in_tier = settings.tier == Tier::full || c.tier == Tier::quick;
-      if (in_tier && matches(c.name, settings.filter)) selected.push_back(std::move(c));
+      if (!in_tier || !matches(c.name, settings.filter)) continue;
+      if (c.name == settings.filter) named.push_back(c);
+      selected.push_back(std::move(c));
     }
   }
-  return selected;
+  return named.empty() ? selected : named;
 }
 
 Report run_case(const Case& c, const Subject& subject, const Backend& oracle, const Settings& settings) {

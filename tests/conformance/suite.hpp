@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "tests/conformance/session.hpp"
+#include "tests/support/child.hpp"
 
 namespace attune::conformance {
 
@@ -33,7 +34,7 @@ struct Report {
 
 struct Settings {
   Tier tier = Tier::quick;
-  std::string filter;  // a glob, or part of a name; empty: all
+  std::string filter;  // the name of a case, else a glob, else part of names; empty: all
   std::uint64_t seed = 1;
   Executors executors = Executors::all;
 };
@@ -46,6 +47,23 @@ Report run_case(const Case& c, const Subject& subject, const Backend& oracle, co
 /// In a child process, so that a crash or an endless loop is a verdict. The calling process must have one thread.
 Report run_case_isolated(const Case& c, const Subject& subject, const Backend& oracle, const Settings& settings,
                          std::chrono::seconds limit);
+
+/// A case whose subject is made in the child as well: nothing of it has to work.
+struct IsolatedCase {
+  const Case* which = nullptr;
+  std::function<Subject()> subject;  // throws where there is none: a FAIL
+};
+
+struct IsolatedReport : Report {
+  std::string printed;  // the end of what the child wrote to its standard streams
+  double seconds = 0;
+};
+
+/// Several, each in a child, limits.jobs at a time; done(index, report) is called as they end, in any order, and says
+/// whether to go on. The calling process must have one thread.
+void run_cases_isolated(const std::vector<IsolatedCase>& cases, const Backend& oracle, const Settings& settings,
+                        const test::ChildLimits& limits,
+                        const std::function<bool(std::size_t, const IsolatedReport&)>& done);
 
 // The parts of the suite, a file each.
 std::vector<Case> grid_cases();
