@@ -1,0 +1,26 @@
+// The way of tiles through the blocks of keys: what whole rows and the chunks of a decode have in common.
+#pragma once
+
+#include <span>
+
+#include <attune/arguments.hpp>
+
+#include "backends/kernels/kernels.hpp"
+#include "backends/tiles/query_tile.hpp"
+
+namespace attune::tiled {
+
+struct KeyWalk {
+  const kernels::Kernels& kernels;
+  std::int64_t block_keys;
+
+  /// Takes the tiles over the blocks of these keys.
+  void attend(const Arguments& arguments, const tiles::HeadRows& head, std::span<tiles::QueryTile> tiles, KeyRange keys,
+              bool careful, const tiles::Scratch& shared) const noexcept;
+
+  /// A second pass over the keys, when maximum and sum are known: the weights themselves are the only O(n²) memory.
+  void write_weights(const Arguments& arguments, const tiles::HeadRows& head, const tiles::QueryTile& tile,
+                     const tiles::Scratch& shared) const noexcept;
+};
+
+}  // namespace attune::tiled
