@@ -12,6 +12,7 @@ install(EXPORT attuneTargets NAMESPACE attune:: DESTINATION ${package_dir})
 configure_package_config_file(cmake/attuneConfig.cmake.in attuneConfig.cmake INSTALL_DESTINATION ${package_dir})
 write_basic_package_version_file(attuneConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/attuneConfig.cmake ${PROJECT_BINARY_DIR}/attuneConfigVersion.cmake
+  cmake/AttunePlugin.cmake cmake/attune_plugin.map
   DESTINATION ${package_dir})
 
 # The prefix is found from where the file lies, so that an installed tree can be moved.

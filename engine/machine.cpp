@@ -44,24 +44,6 @@ std::vector<Isa> runnable_isas() {
 
 }  // namespace
 
-const char* name(Isa isa) noexcept {
-  switch (isa) {
-    case Isa::generic:
-      return "generic";
-    case Isa::sse2:
-      return "sse2";
-    case Isa::avx2:
-      return "avx2";
-    case Isa::avx512:
-      return "avx512";
-    case Isa::avx512_bf16:
-      return "avx512_bf16";
-    case Isa::neon:
-      return "neon";
-  }
-  return "unknown";
-}
-
 Machine Machine::detect() {
   Machine machine;
   machine.cpu = cpu_name();

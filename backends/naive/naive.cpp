@@ -206,6 +206,7 @@ class Naive final : public Backend {
   std::string_view description() const noexcept override {
     return "the definition in plain loops and double: the oracle";
   }
+  TraitSet traits() const noexcept override { return TraitSet::all(); }
 
   bool supports(const Problem&, const Extents&, std::string*) const override { return true; }
 

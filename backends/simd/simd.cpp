@@ -123,6 +123,7 @@ class SimdBackend final : public Backend {
     return "SIMD tiles with whole score rows, one thread; offers the weights";
   }
   std::vector<Isa> instruction_sets() const override { return tiles::instruction_sets(); }
+  TraitSet traits() const noexcept override { return TraitSet::all(); }
 
   bool supports(const Problem& problem, const Extents&, std::string* reason) const override {
     return tiles::supports(problem, reason);

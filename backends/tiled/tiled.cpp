@@ -169,6 +169,7 @@ class TiledBackend final : public Backend {
   }
   std::vector<Isa> instruction_sets() const override { return tiles::instruction_sets(); }
   bool parallel() const noexcept override { return true; }
+  TraitSet traits() const noexcept override { return TraitSet::all(); }
 
   bool supports(const Problem& problem, const Extents&, std::string* reason) const override {
     return tiles::supports(problem, reason);

@@ -15,6 +15,7 @@
 #include <attune/export.hpp>
 #include <attune/machine.hpp>
 #include <attune/problem.hpp>
+#include <attune/traits.hpp>
 
 namespace attune {
 
@@ -123,6 +124,9 @@ class ATTUNE_API Backend {
   /// A plan for a problem that supports() takes, for kernels of machine.isa. The result must not refer to
   /// the backend. Throws Error.
   virtual std::shared_ptr<const Plan> plan(const Problem& problem, const Machine& machine) const = 0;
+
+  /// What it promises beyond the right result; what it does not promise is not tested.
+  virtual TraitSet traits() const noexcept { return {}; }
 };
 
 }  // namespace attune

@@ -16,7 +16,23 @@ namespace attune {
 enum class Isa : std::uint8_t { generic, sse2, avx2, avx512, avx512_bf16, neon };
 
 /// "generic", "sse2", "avx2", "avx512", "avx512_bf16", "neon": the names that ATTUNE_ISA and options take.
-ATTUNE_API const char* name(Isa isa) noexcept;
+constexpr const char* name(Isa isa) noexcept {
+  switch (isa) {
+    case Isa::generic:
+      return "generic";
+    case Isa::sse2:
+      return "sse2";
+    case Isa::avx2:
+      return "avx2";
+    case Isa::avx512:
+      return "avx512";
+    case Isa::avx512_bf16:
+      return "avx512_bf16";
+    case Isa::neon:
+      return "neon";
+  }
+  return "unknown";
+}
 
 /// An immutable description, so that planning is a pure function that tests can feed with made-up machines.
 struct Machine {

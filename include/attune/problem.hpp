@@ -35,7 +35,47 @@ enum class Feature : std::uint64_t {
 };
 
 /// The words of an error message or a listing, for example "softcap".
-ATTUNE_API const char* name(Feature feature) noexcept;
+constexpr const char* name(Feature feature) noexcept {
+  switch (feature) {
+    case Feature::causal:
+      return "causal";
+    case Feature::window:
+      return "window";
+    case Feature::align_offset:
+      return "align by an explicit offset";
+    case Feature::softcap:
+      return "softcap";
+    case Feature::mask_bool:
+      return "attn_mask (bool)";
+    case Feature::mask_float:
+      return "attn_mask (float)";
+    case Feature::alibi:
+      return "alibi_slopes";
+    case Feature::sinks:
+      return "sinks";
+    case Feature::key_lengths:
+      return "key_lengths";
+    case Feature::cu_seqlens:
+      return "cu_seqlens";
+    case Feature::lse:
+      return "lse";
+    case Feature::weights:
+      return "weights";
+    case Feature::gqa:
+      return "grouped key/value heads";
+    case Feature::f16:
+      return "f16";
+    case Feature::bf16:
+      return "bf16";
+    case Feature::f64:
+      return "f64";
+    case Feature::mixed_dtypes:
+      return "mixed dtypes";
+    case Feature::block_mask:
+      return "block_mask";
+  }
+  return "unknown";
+}
 
 struct Problem {
   std::int64_t heads = 1;      // H
@@ -66,7 +106,7 @@ struct Problem {
   std::int64_t group() const noexcept { return kv_heads == 0 ? 1 : heads / kv_heads; }
   bool windowed() const noexcept { return window_left >= 0 || window_right >= 0; }
   /// The features in use, a bit each.
-  ATTUNE_API std::uint64_t features() const noexcept;
+  std::uint64_t features() const noexcept;
   bool uses(Feature feature) const noexcept { return (features() & static_cast<std::uint64_t>(feature)) != 0; }
 
   bool operator==(const Problem&) const = default;
@@ -100,9 +140,11 @@ ATTUNE_API Description describe(const Tensors& tensors, const AttentionOptions& 
 /// Query-key pairs that causal and window leave to be attended, over all heads and members (exact for
 /// equal lengths without key_lengths; the count that estimates and FLOP figures use). Masks of either kind are data,
 /// which nobody looks at here: with a block_mask this is what the other options leave.
-ATTUNE_API double attended_pairs(const Problem& problem, const Extents& extents) noexcept;
+double attended_pairs(const Problem& problem, const Extents& extents) noexcept;
 
 /// Floating point operations of the two products over the attended pairs: 2 · pairs · (D + Dv).
-ATTUNE_API double flops(const Problem& problem, const Extents& extents) noexcept;
+double flops(const Problem& problem, const Extents& extents) noexcept;
 
 }  // namespace attune
+
+#include <attune/problem_inline.hpp>
