@@ -2,15 +2,13 @@
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
-#include <chrono>
-#include <memory>
-#include <span>
 #include <string>
 #include <vector>
 
 #include <attune/attune.hpp>
 #include <attune/peak.hpp>
 
+#include "bench/ready_call.hpp"
 #include "bench/workload.hpp"
 
 namespace {
@@ -40,42 +38,26 @@ bool sensible(std::string_view backend, const Workload& workload) {
   return backend != "naive" || flops(workload.description().problem, workload.description().extents) < 1e8;
 }
 
-class AlignedBytes {
- public:
-  explicit AlignedBytes(std::size_t count) : storage_(count + attune::workspace_alignment) {
-    void* start = storage_.data();
-    std::size_t space = storage_.size();
-    span_ = {static_cast<std::byte*>(std::align(attune::workspace_alignment, count, start, space)), count};
-  }
-  std::span<std::byte> span() const noexcept { return span_; }
-
- private:
-  std::vector<std::byte> storage_;
-  std::span<std::byte> span_;
-};
-
 void run(benchmark::State& state, const Shape& shape, const std::string& backend, attune::Isa isa, int threads) {
   attune::Engine& engine = attune::default_engine();
-  const Workload workload(shape);
-  const auto& [problem, extents] = workload.description();
+  Workload workload(shape);
   if (!sensible(backend, workload)) return state.SkipWithError("too large for this backend");
-  const std::shared_ptr<attune::Executor> executor = attune::make_executor(threads);
-  const std::string isa_name = isa == attune::Isa::generic ? "" : name(isa);
-  const auto plan = engine.plan(problem, extents, threads, {.backend = backend, .isa = isa_name});
-  const attune::Call call = plan->bind(workload.tensors(), workload.options());
-  const AlignedBytes workspace(call.workspace_bytes(threads));
+  attune::AttentionOptions options = workload.options();
+  options.backend = backend;
+  options.isa = isa == attune::Isa::generic ? "" : name(isa);
+  const attune::bench::ReadyCall call(engine, workload.tensors(), options, attune::make_executor(threads));
 
-  call.run(workspace.span(), *executor);
-  if (const std::string fault = workload.check(engine); !fault.empty())
+  call.run();
+  if (const std::string fault = workload.check(engine).fault; !fault.empty())
     return state.SkipWithError(("wrong result: " + fault).c_str());
 
-  const double before = attune::measure_peak(isa, *executor);
-  const auto start = std::chrono::steady_clock::now();
-  for (auto _ : state) call.run(workspace.span(), *executor);
-  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-  const double after = attune::measure_peak(isa, *executor);
+  const double before = attune::measure_peak(isa, call.executor());
+  const auto start = attune::bench::Clock::now();
+  for (auto _ : state) call.run();
+  const double elapsed = attune::bench::seconds_since(start);
+  const double after = attune::measure_peak(isa, call.executor());
 
-  const double rate = flops(problem, extents) * static_cast<double>(state.iterations()) / elapsed.count();
+  const double rate = call.flops() * static_cast<double>(state.iterations()) / elapsed;
   state.counters["GFLOP/s"] = rate * 1e-9;
   state.counters["share_of_peak"] = rate / ((before + after) / 2);
 }

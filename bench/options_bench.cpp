@@ -1,11 +1,9 @@
 // What each option costs: its rate per attended pair as a share of the plain call's, both measured in turn in one run
 // on one core, with the backend tiled. Every case is checked against naive first.
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <memory>
 #include <random>
 #include <string>
@@ -13,12 +11,13 @@
 
 #include <attune/attune.hpp>
 
+#include "bench/ready_call.hpp"
+
 namespace {
 
 using attune::AttentionOptions;
 using attune::DType;
 using attune::TensorLayout;
-using Clock = std::chrono::steady_clock;
 
 struct Shape {
   std::int64_t heads = 1, kv_heads = 1, length = 2048, dim = 64;
@@ -130,41 +129,14 @@ std::vector<Row> rows() {
 }
 
 /// The call bound and ready, on the calling thread.
-class Ready {
- public:
-  explicit Ready(const Case& c) {
-    const attune::Description call = attune::describe(c.tensors(), c.options);
-    flops_ = attune::flops(call.problem, call.extents);
-    auto& engine = attune::default_engine();
-    call_ = std::make_unique<attune::Call>(
-        engine.plan(call.problem, call.extents, 1, {.backend = "tiled"})->bind(c.tensors(), c.options));
-    bytes_ = call_->workspace_bytes(1);
-    memory_.reset(std::aligned_alloc(attune::workspace_alignment, (bytes_ / 64 + 1) * 64));
-  }
+attune::bench::ReadyCall ready(const Case& c) {
+  AttentionOptions options = c.options;
+  options.backend = "tiled";
+  return {attune::default_engine(), c.tensors(), options, std::make_shared<attune::InlineExecutor>()};
+}
 
-  /// Floating point operations per second, over at least 20 ms.
-  double rate() {
-    const auto start = Clock::now();
-    double done = 0;
-    std::chrono::duration<double> elapsed{};
-    do {
-      call_->run({static_cast<std::byte*>(memory_.get()), bytes_}, executor_);
-      done += flops_;
-      elapsed = Clock::now() - start;
-    } while (elapsed.count() < 0.02);
-    return done / elapsed.count();
-  }
-
- private:
-  struct Free {
-    void operator()(void* p) const { std::free(p); }
-  };
-  double flops_ = 0;
-  std::unique_ptr<attune::Call> call_;
-  std::unique_ptr<void, Free> memory_;
-  std::size_t bytes_ = 0;
-  attune::InlineExecutor executor_;
-};
+/// Floating point operations per second.
+double rate(const attune::bench::ReadyCall& call) { return call.flops() / call.time(0.02); }
 
 attune::TensorView first_rows(attune::TensorView view, std::int64_t axis, std::int64_t count) {
   view.shape[static_cast<std::size_t>(axis)] = std::min(view.shape[static_cast<std::size_t>(axis)], count);
@@ -202,17 +174,16 @@ bool agrees(const Case& c) {
 double share(const Row& row) {
   Case plain_case(row.plain, 1), option_case(row.shape, 1);
   row.prepare(option_case);
-  Ready plain(plain_case), option(option_case);
-  option.rate();
+  const auto plain = ready(plain_case), option = ready(option_case);
+  option.run();
   if (!agrees(option_case)) return std::nan("");
   std::vector<double> shares;
   for (int round = 0; round < 9; ++round) {
-    const double before = plain.rate();
-    const double with = option.rate();
-    shares.push_back(with / ((before + plain.rate()) / 2));
+    const double before = rate(plain);
+    const double with = rate(option);
+    shares.push_back(with / ((before + rate(plain)) / 2));
   }
-  std::sort(shares.begin(), shares.end());
-  return shares[shares.size() / 2];
+  return attune::bench::quantile(shares, 0.5);
 }
 
 }  // namespace

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
-#include <vector>
 
 #include <attune/attune.hpp>
+
+#include "bench/aligned_bytes.hpp"
 
 namespace attune::bench {
 
@@ -13,24 +15,41 @@ struct Shape {
   std::string name;
   std::int64_t batch = 1, heads = 1, kv_heads = 1, queries = 1, keys = 1, head_dim = 64;
   bool causal = false;
+  DType dtype = DType::f32;  // of all four tensors: f32, f16 or bf16
+  bool bshd = false;         // in memory [batch, seq, heads, head_dim] in place of [batch, heads, seq, head_dim]
+};
+
+/// How far a result is from the same computed in double.
+struct Difference {
+  double largest = 0;   // of an element
+  double relative = 0;  // the same, over the largest element of its row
+  std::string fault;    // empty, or what is wrong: a difference that rounding does not explain
 };
 
 class Workload {
  public:
+  /// Inputs are drawn from a normal distribution, the same ones each time.
   explicit Workload(const Shape& shape);
 
+  const Shape& shape() const noexcept { return shape_; }
   const Tensors& tensors() const noexcept { return tensors_; }
   const AttentionOptions& options() const noexcept { return options_; }
   const Description& description() const noexcept { return description_; }
 
-  /// Compares rows from both ends of every head with `naive` in double; returns what is wrong, empty if nothing is.
-  std::string check(Engine& engine) const;
+  /// All of keys and values: one piece of memory.
+  std::span<const std::byte> key_value_bytes() const noexcept { return key_value_.span(); }
+
+  /// Fills `out` with NaN, so that what the next run leaves out shows.
+  void spoil();
+
+  /// Compares rows from all over `out`, the first and the last among them, with `naive` in double.
+  Difference check(Engine& engine) const;
 
  private:
-  std::string check_rows(Engine& engine, std::int64_t first, std::int64_t count) const;
+  void compare_row(Engine& engine, std::int64_t row, Difference& difference) const;
 
   Shape shape_;
-  std::vector<float> query_, key_, value_, out_;
+  AlignedBytes query_, key_value_, out_;
   Tensors tensors_;
   AttentionOptions options_;
   Description description_;

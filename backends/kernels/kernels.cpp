@@ -4,6 +4,7 @@
 
 #include "backends/kernels/half.hpp"
 #include "backends/kernels/pair_tile.hpp"
+#include "backends/kernels/peak.hpp"
 #include "backends/kernels/score_options.hpp"
 #include "backends/kernels/score_tile.hpp"
 #include "backends/kernels/softmax.hpp"
@@ -68,24 +69,6 @@ void weighted_sum(const float* weights, std::int64_t key_count, const float* val
   const auto block = vectors == 1 ? (careful ? value_block<1, true> : value_block<1, false>)
                                   : (careful ? value_block<2, true> : value_block<2, false>);
   block(weights, key_count, values, value_stride, dim, start, alpha, out);
-}
-
-double multiply_add_peak(std::int64_t iterations) {
-  constexpr int chains = 2 * tile_rows;  // enough independent chains to hide the latency, as in a tile
-  Vec sum[chains];
-#pragma GCC unroll 16
-  for (int i = 0; i < chains; ++i) sum[i] = Vec(static_cast<float>(i));
-  const Vec factor(0.999f), term(0.001f);
-  for (std::int64_t n = 0; n < iterations; ++n) {
-#pragma GCC unroll 16
-    for (int i = 0; i < chains; ++i) sum[i] = multiply_add(sum[i], factor, term);
-  }
-  Vec total(0.0f);
-#pragma GCC unroll 16
-  for (int i = 0; i < chains; ++i) total = total + sum[i];
-  alignas(64) volatile float kept[vector_lanes];  // or the compiler would drop the loop
-  store(const_cast<float*>(kept), total);
-  return 2.0 * chains * vector_lanes * static_cast<double>(iterations) + 0.0 * static_cast<double>(kept[0]);
 }
 
 }  // namespace

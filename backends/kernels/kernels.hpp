@@ -42,6 +42,9 @@ struct PairKernels {
   /// As Kernels::weighted_sum, on pairs.
   void (*weighted_sum)(const std::uint32_t* weights, std::int64_t key_count, const std::uint32_t* values,
                        std::int64_t dim, int vectors, bool careful, Start start, const float* alpha, float* out);
+
+  /// As Kernels::multiply_add_peak, of products of pairs: four operations a lane and instruction.
+  double (*dot_peak)(std::int64_t iterations);
 };
 
 struct Kernels {

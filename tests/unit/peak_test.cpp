@@ -1,4 +1,5 @@
 // The yardstick measures every instruction set that this machine has. How fast they are is not asserted.
+#include <attune/error.hpp>
 #include <attune/peak.hpp>
 
 #include <gtest/gtest.h>
@@ -15,6 +16,18 @@ TEST(Peak, IsARateForEveryInstructionSetAndForNone) {
     EXPECT_TRUE(std::isfinite(rate) && rate > 0) << name(isa) << ": " << rate;
   }
   EXPECT_GT(measure_peak(Isa::generic, one), 0);
+}
+
+TEST(Peak, OfPairsWhereTheyAreMultipliedAndAnErrorElsewhere) {
+  InlineExecutor one;
+  for (const Isa isa : Machine::detect().isas) {
+    if (multiplies(isa, Product::bf16_pairs)) {
+      EXPECT_GT(measure_peak(isa, one, Product::bf16_pairs, 0.002), 0) << name(isa);
+    } else {
+      EXPECT_THROW(measure_peak(isa, one, Product::bf16_pairs, 0.002), Error) << name(isa);
+    }
+  }
+  EXPECT_FALSE(multiplies(Isa::generic, Product::bf16_pairs));
 }
 
 TEST(Peak, CountsAllThreads) {
