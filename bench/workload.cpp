@@ -49,13 +49,16 @@ double element(const TensorLayout& layout, const void* data, std::int64_t at) {
   return static_cast<double>(to_float(static_cast<const float16*>(data)[at]));
 }
 
-/// The part of a tensor that belongs to one head, from row `first` on.
-TensorView head_of(TensorView view, std::int64_t batch, std::int64_t head, std::int64_t first, std::int64_t rows) {
-  const std::int64_t offset = batch * view.strides[0] + head * view.strides[1] + first * view.strides[2];
-  view.data = view.as<std::byte>() + offset * static_cast<std::int64_t>(size_of(view.dtype));
-  view.shape[0] = view.shape[1] = 1;
-  view.shape[2] = rows;
-  return view;
+/// Rows `first` … first + count − 1 of one head, as doubles in a row.
+std::vector<double> widen(const TensorLayout& layout, const void* data, std::int64_t batch, std::int64_t head,
+                          std::int64_t first, std::int64_t count) {
+  const std::int64_t dim = layout.shape[3];
+  const std::int64_t start = batch * layout.strides[0] + head * layout.strides[1];
+  std::vector<double> result;
+  result.reserve(static_cast<std::size_t>(count * dim));
+  for (std::int64_t i = first; i < first + count; ++i)
+    for (std::int64_t d = 0; d < dim; ++d) result.push_back(element(layout, data, start + i * layout.strides[2] + d));
+  return result;
 }
 
 /// What a right result may be off by, over the largest element of its row. Inputs are normal, so an output is a sum of
@@ -88,12 +91,11 @@ Workload::Workload(const Shape& shape) : shape_(shape) {
 
 void Workload::spoil() { std::memset(out_.data(), 0xff, out_.span().size()); }
 
-Difference Workload::check(Engine& engine) const {
+Difference Workload::check(Engine& engine, double flops) const {
   const std::int64_t rows = shape_.batch * shape_.heads * shape_.queries;
   const double flops_of_row = 4.0 * static_cast<double>(shape_.keys * shape_.head_dim);
-  // As many rows as naive computes in some tenths of a second.
-  const std::int64_t checked =
-      std::min(rows, std::clamp<std::int64_t>(static_cast<std::int64_t>(1e8 / flops_of_row), 8, 256));
+  const std::int64_t affordable = std::clamp<std::int64_t>(static_cast<std::int64_t>(flops / flops_of_row), 8, 256);
+  const std::int64_t checked = std::min(rows, affordable);
   Difference difference;
   for (std::int64_t i = 0; i < checked && difference.fault.empty(); ++i)
     compare_row(engine, checked == 1 ? 0 : i * (rows - 1) / (checked - 1), difference);
@@ -103,19 +105,24 @@ Difference Workload::check(Engine& engine) const {
 void Workload::compare_row(Engine& engine, std::int64_t row, Difference& difference) const {
   const std::int64_t query = row % shape_.queries, head = row / shape_.queries % shape_.heads;
   const std::int64_t batch = row / shape_.queries / shape_.heads, kv_head = head / (shape_.heads / shape_.kv_heads);
-  std::vector<double> expected(static_cast<std::size_t>(shape_.head_dim));
+  const auto doubles = [&](const TensorView& view, std::int64_t of, std::int64_t first, std::int64_t count) {
+    return widen(view, view.data, batch, of, first, count);
+  };
+  const std::vector<double> q = doubles(tensors_.query, head, query, 1);
+  const std::vector<double> k = doubles(tensors_.key, kv_head, 0, shape_.keys);
+  const std::vector<double> v = doubles(tensors_.value, kv_head, 0, shape_.keys);
+  std::vector<double> expected(q.size());
   AttentionOptions options = options_;
   options.align = Align::at(query + shape_.keys - shape_.queries);
   options.backend = "naive";
+  const TensorLayout one_row = bhsd(1, 1, 1, shape_.head_dim), rows = bhsd(1, 1, shape_.keys, shape_.head_dim);
   engine.attention(
-      {head_of(tensors_.query, batch, head, query, 1), head_of(tensors_.key, batch, kv_head, 0, shape_.keys),
-       head_of(tensors_.value, batch, kv_head, 0, shape_.keys), view(expected.data(), bhsd(1, 1, 1, shape_.head_dim))},
-      options);
-  const TensorView out = head_of(tensors_.out, batch, head, query, 1);
+      {view(q.data(), one_row), view(k.data(), rows), view(v.data(), rows), view(expected.data(), one_row)}, options);
+  const std::vector<double> out = doubles(tensors_.out, head, query, 1);
   double largest = 0;
   for (const double x : expected) largest = std::max(largest, std::abs(x));
   for (std::int64_t d = 0; d < shape_.head_dim; ++d) {
-    const double right = expected[static_cast<std::size_t>(d)], got = element(out, out.data, d);
+    const double right = expected[static_cast<std::size_t>(d)], got = out[static_cast<std::size_t>(d)];
     const double off = std::abs(got - right);
     if (!(off <= tolerance(shape_.dtype) * largest))
       difference.fault = "out[" + std::to_string(batch) + ", " + std::to_string(head) + ", " + std::to_string(query) +

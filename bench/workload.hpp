@@ -42,8 +42,9 @@ class Workload {
   /// Fills `out` with NaN, so that what the next run leaves out shows.
   void spoil();
 
-  /// Compares rows from all over `out`, the first and the last among them, with `naive` in double.
-  Difference check(Engine& engine) const;
+  /// Compares rows from all over `out`, the first and the last among them, with `naive` in double: as many as it
+  /// computes with that many floating point operations (4e8 a second), and at least 8.
+  Difference check(Engine& engine, double flops = 5e7) const;
 
  private:
   void compare_row(Engine& engine, std::int64_t row, Difference& difference) const;

@@ -17,7 +17,7 @@ namespace {
 struct CommandLine {
   std::string filter, isa, backend;
   int threads = 0;
-  double seconds = 1;
+  double seconds = 0.5;
   bool json = false, markdown = false, list = false;
 
   Format format() const { return json ? Format::json : markdown ? Format::markdown : Format::text; }

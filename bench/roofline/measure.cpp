@@ -12,7 +12,7 @@ namespace {
 
 constexpr double limit_seconds = 4e-3;    // of one look at a limit
 constexpr double kernel_seconds = 12e-3;  // of one look at a kernel
-constexpr std::size_t fewest_samples = 5;
+constexpr std::size_t fewest_samples = 3;
 
 /// The limits that matter to a row, as seen at one moment.
 struct Limits {

@@ -23,7 +23,7 @@ MachineLimits measure_machine(Isa isa, Executor& executor);
 
 struct Settings {
   std::vector<std::shared_ptr<Executor>> executors;  // one for each thread count to measure, ascending
-  double seconds = 1;                                // for each row, its preparation not counted
+  double seconds = 0.5;                              // for each row, its preparation not counted
   std::string backend;                               // empty: the engine's choice
 };
 

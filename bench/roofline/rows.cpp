@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <initializer_list>
 
 #include <attune/peak.hpp>
 
@@ -76,16 +77,25 @@ double bf16_pairs_floor(const Shape& shape) {
 /// 16-bit inputs that are computed in f32: converting them may cost 3 points.
 double converted_floor(const Table& table, const Shape& shape) { return std::max(0.0, f32_floor(table, shape) - 0.03); }
 
-void add_f32(Table& table, const std::string& prefix) {
+using Lengths = std::initializer_list<std::int64_t>;
+
+/// One head in f32; `lengths` are those without a mask.
+void add_f32(Table& table, const std::string& prefix, Lengths lengths, Lengths causal_lengths) {
   const auto add = [&](const std::string& group, const Shape& shape) {
     table.add(prefix + group, shape, Limit::multiply_add, {f32_floor(table, shape)});
   };
   for (const std::int64_t dim : {64, 128})
-    for (const std::int64_t length : {512, 1024, 2048, 4096, 8192}) add("f32", square(1, length, dim));
-  for (const std::int64_t dim : {40, 80, 96, 256})
-    for (const std::int64_t length : {512, 2048}) add("f32", square(1, length, dim));
+    for (const std::int64_t length : lengths) add("f32", square(1, length, dim));
   for (const std::int64_t dim : {64, 128})
-    for (const std::int64_t length : {512, 1024, 4096}) add("f32 causal", square(1, length, dim, true));
+    for (const std::int64_t length : causal_lengths) add("f32 causal", square(1, length, dim, true));
+}
+
+void add_head_dims(Table& table) {
+  for (const std::int64_t dim : {40, 80, 96, 256})
+    for (const std::int64_t length : {512, 2048}) {
+      const Shape shape = square(1, length, dim);
+      table.add("f32", shape, Limit::multiply_add, {f32_floor(table, shape)});
+    }
 }
 
 void add_16_bit(Table& table, DType dtype, const std::string& group) {
@@ -195,7 +205,7 @@ std::vector<Row> weaker_rows(const Machine& machine, Isa best) {
   for (const Isa isa : {Isa::avx2, Isa::sse2})
     if (isa < best && has(machine, isa)) {
       Table table{isa};
-      add_f32(table, std::string(name(isa)) + " ");
+      add_f32(table, std::string(name(isa)) + " ", {512, 2048}, {1024});
       append(rows, table);
     }
   return rows;
@@ -205,7 +215,8 @@ std::vector<Row> weaker_rows(const Machine& machine, Isa best) {
 
 std::vector<Row> rows(const Machine& machine, Isa isa, bool forced) {
   Table table{isa};
-  add_f32(table, "");
+  add_f32(table, "", {512, 1024, 2048, 4096, 8192}, {512, 1024, 4096});
+  add_head_dims(table);
   add_16_bit(table, DType::bf16, "bf16");
   add_16_bit(table, DType::f16, "f16");
   add_strided(table);
