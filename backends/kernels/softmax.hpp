@@ -10,25 +10,35 @@ inline Vec in_log2(Vec difference) {
   return natural ? difference * Vec(1.442695041f) : difference;
 }
 
-/// Scores of one vector of lanes to weights; returns their sum. Four partial sums hide the latency of the
-/// additions: which key goes into which depends on its place in the block alone. `natural` scores become units of log2
-/// only after the maximum has been subtracted: the lowest finite number times log2 e would be −inf.
+/// Scores of N neighbouring keys to weights, in one vector of lanes; returns their sum, which is the same as if keys of
+/// weight 0 had followed them. `natural` scores become units of log2 only after the maximum has been subtracted:
+/// the lowest finite number times log2 e would be −inf.
+template <int N, bool careful, bool natural>
+[[gnu::always_inline]] inline Vec weigh(float* scores, Vec largest) {
+  Row<N> score, p;
+  each<N>([&](int i) { score[i] = load(scores + i * tile_lanes); });
+  each<N>([&](int i) { p[i] = in_log2<natural>(score[i] - largest); });
+  exp2_all<N>(p);
+  if constexpr (careful)
+    each<N>([&](int i) { p[i] = xsimd::select(score[i] == minus_infinity(), Vec(-0.0f), p[i]); });
+  each<N>([&](int i) { store(scores + i * tile_lanes, p[i]); });
+  if constexpr (N == 4) return (p[0] + p[1]) + (p[2] + p[3]);
+  if constexpr (N == 3) return (p[0] + p[1]) + p[2];
+  if constexpr (N == 2) return p[0] + p[1];
+  return p[0];
+}
+
+/// Scores of one vector of lanes to weights; returns their sum. Which keys are added first depends on their place in the
+/// block alone.
 template <bool careful, bool natural>
 inline Vec exponentiate(float* scores, std::int64_t key_count, Vec largest) {
-  const auto weight = [&](std::int64_t key) {
-    const Vec score = load(scores + key * tile_lanes);
-    Vec p = exp2(in_log2<natural>(score - largest));
-    if constexpr (careful) p = xsimd::select(score == minus_infinity(), Vec(-0.0f), p);
-    store(scores + key * tile_lanes, p);
-    return p;
-  };
-  Vec sum[4] = {Vec(0.0f), Vec(0.0f), Vec(0.0f), Vec(0.0f)};
-  std::int64_t key = 0;
-  for (; key + 4 <= key_count; key += 4)
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) sum[i] = sum[i] + weight(key + i);
-  for (int i = 0; key < key_count; ++key, ++i) sum[i] = sum[i] + weight(key);
-  return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+  Vec sum(0.0f);
+  for (; key_count >= 4; key_count -= 4, scores += 4 * tile_lanes)
+    sum = sum + weigh<4, careful, natural>(scores, largest);
+  if (key_count == 3) return sum + weigh<3, careful, natural>(scores, largest);
+  if (key_count == 2) return sum + weigh<2, careful, natural>(scores, largest);
+  if (key_count == 1) return sum + weigh<1, careful, natural>(scores, largest);
+  return sum;
 }
 
 template <int V, bool careful, bool natural>
