@@ -2,7 +2,7 @@
 // the block once and leaves the lanes' maxima, so that the last one in a row counts.
 #pragma once
 
-#include "backends/kernels/vector.hpp"
+#include "backends/kernels/transpose.hpp"
 
 namespace {
 
@@ -74,27 +74,24 @@ inline Vec biased(Vec score, Vec bias) {
 /// Keys first … first + n − 1 of one vector of lanes, from rows in the queries' order: n ≤ vector_lanes.
 template <bool selects>
 inline Vec bias_square(float* scores, const float* const* rows, std::int64_t first, int n, Vec largest) {
-  Row<vector_lanes> square;
-  if (n == vector_lanes) {
-#pragma GCC unroll 16
-    for (int i = 0; i < vector_lanes; ++i) square[i] = load_unaligned(rows[i] + first);
-  } else {
-    alignas(64) float row[vector_lanes] = {};
+  Square bias;
+  const float* from[vector_lanes];
+  alignas(64) float padded[vector_lanes][vector_lanes];
+  each<vector_lanes>([&](int i) { from[i] = rows[i] + first; });
+  if (n < vector_lanes)
     for (int i = 0; i < vector_lanes; ++i) {
-      for (int key = 0; key < n; ++key) row[key] = rows[i][first + key];
-      square[i] = load(row);
+      for (int key = 0; key < vector_lanes; ++key) padded[i][key] = key < n ? from[i][key] : 0.0f;
+      from[i] = padded[i];
     }
-  }
-  transpose(square);
+  load_square(from, bias);
   const auto apply = [&](int i) {
     float* at = scores + (first + i) * tile_lanes;
-    const Vec score = biased<selects>(load(at), square[i]);
+    const Vec score = biased<selects>(load(at), bias[i]);
     store(at, score);
     largest = xsimd::max(largest, score);
   };
   if (n == vector_lanes) {
-#pragma GCC unroll 16
-    for (int i = 0; i < vector_lanes; ++i) apply(i);
+    each<vector_lanes>(apply);
   } else {
     for (int i = 0; i < n; ++i) apply(i);
   }

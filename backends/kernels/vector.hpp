@@ -93,45 +93,6 @@ inline Vec exp2(Vec x) {
   return one[0];
 }
 
-/// a0 b0 a1 b1 … of the lower halves of a and b, and of the upper halves. (xsimd's zip_lo and zip_hi stay within
-/// 128-bit lanes for some types and versions.)
-inline Vec interleave_low(Vec a, Vec b) {
-#if defined(__AVX512F__)
-  const __m512i index = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-  return _mm512_permutex2var_ps(a, index, b);
-#elif defined(__AVX2__)
-  return _mm256_permute2f128_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b), 0x20);
-#else
-  return xsimd::zip_lo(a, b);
-#endif
-}
-
-inline Vec interleave_high(Vec a, Vec b) {
-#if defined(__AVX512F__)
-  const __m512i index = _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
-  return _mm512_permutex2var_ps(a, index, b);
-#elif defined(__AVX2__)
-  return _mm256_permute2f128_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b), 0x31);
-#else
-  return xsimd::zip_hi(a, b);
-#endif
-}
-
-/// Rows become columns: log2(lanes) perfect shuffles of as many vectors as a vector has lanes.
-inline void transpose(Row<vector_lanes>& rows) {
-#pragma GCC unroll 4
-  for (int step = 1; step < vector_lanes; step *= 2) {
-    Row<vector_lanes> next;
-#pragma GCC unroll 8
-    for (int i = 0; i < vector_lanes / 2; ++i) {
-      next[2 * i] = interleave_low(rows[i], rows[i + vector_lanes / 2]);
-      next[2 * i + 1] = interleave_high(rows[i], rows[i + vector_lanes / 2]);
-    }
-#pragma GCC unroll 16
-    for (int i = 0; i < vector_lanes; ++i) rows[i] = next[i];
-  }
-}
-
 inline Vec load_unaligned(const float* p) { return Vec::load_unaligned(p); }
 inline void store_unaligned(float* p, Vec v) { v.store_unaligned(p); }
 

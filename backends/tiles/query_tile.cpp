@@ -75,14 +75,15 @@ void QueryTile::find_places() noexcept {
 }
 
 void QueryTile::find_ranges() noexcept {
-  attended_ = {std::numeric_limits<std::int64_t>::max(), 0};
   whole_ = {0, head_.member.keys};
-  for (int lane = 0; lane < lanes(); ++lane) {
-    // Lanes without a query hold zeros and may attend anything.
-    KeyRange& range = lane_keys_[static_cast<std::size_t>(lane)];
-    range = {0, head_.member.keys};
-    if (lane >= rows_) continue;
-    range = arguments_->attended_keys(head_.member, places_[static_cast<std::size_t>(lane)].query);
+  attended_ = whole_;
+  if (!arguments_->causal && arguments_->window_left < 0 && arguments_->window_right < 0) return;
+  attended_ = {std::numeric_limits<std::int64_t>::max(), 0};
+  for (int lane = 0; lane < rows_; ++lane) {
+    const auto i = static_cast<std::size_t>(lane);
+    const KeyRange range = arguments_->attended_keys(head_.member, places_[i].query);
+    lane_begin_[i] = range.begin;
+    lane_end_[i] = range.end;
     whole_ = {std::max(whole_.begin, range.begin), std::min(whole_.end, range.end)};
     if (range.begin < range.end)
       attended_ = {std::min(attended_.begin, range.begin), std::max(attended_.end, range.end)};

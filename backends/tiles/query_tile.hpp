@@ -93,7 +93,7 @@ class QueryTile {
 
  private:
   struct Place {
-    std::int64_t head = 0, query = 0;
+    std::int64_t head, query;
   };
 
   KeyRange wanted(KeyRange keys) const noexcept;
@@ -128,8 +128,9 @@ class QueryTile {
   bool rescale_ = false;                         // alpha holds a factor other than 1
   KeyRange attended_;                            // union over the lanes
   KeyRange whole_;                               // intersection: parts inside need no range mask
-  std::array<KeyRange, max_lanes> lane_keys_;
+  // Set by open() for the lanes in use; not before, since clearing them would cost as much as a short row.
   std::array<Place, max_lanes> places_;
+  std::array<std::int64_t, max_lanes> lane_begin_, lane_end_;  // of the keys of each lane, unless all are whole_
   float* queries_ = nullptr;  // [head_dim][lanes]
   float* alpha_ = nullptr;    // [lanes]
   TileState state_;

@@ -110,7 +110,9 @@ void QueryTile::apply_ranges(const KeyBlock& part, float* scores, float* row_max
   alignas(64) float begin[max_lanes];
   alignas(64) float end[max_lanes];
   for (int lane = 0; lane < lanes(); ++lane) {
-    const KeyRange range = lane_keys_[static_cast<std::size_t>(lane)];
+    // Lanes without a query hold zeros and may attend anything.
+    const auto i = static_cast<std::size_t>(lane);
+    const KeyRange range = lane < rows_ ? KeyRange{lane_begin_[i], lane_end_[i]} : KeyRange{0, part.end()};
     begin[lane] = static_cast<float>(std::clamp<std::int64_t>(range.begin - part.first, 0, part.count));
     end[lane] = static_cast<float>(std::clamp<std::int64_t>(range.end - part.first, 0, part.count));
   }
