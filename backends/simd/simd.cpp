@@ -26,7 +26,7 @@ class SimdPlan final : public Plan {
   SimdPlan(const Problem& problem, Isa isa, const Kernels& kernels)
       : Plan(problem, isa),
         kernels_(kernels),
-        block_keys_(tiles::keys_per_block(kernels.key_rows, problem.head_dim, problem.value_dim)) {}
+        block_keys_(tiles::KeyCut::most_keys(kernels.key_rows, problem.head_dim, problem.value_dim)) {}
 
   std::size_t workspace_bytes(const Extents& extents, int) const noexcept override {
     return sizeof(float) * layout(extents.keys).floats();
@@ -36,7 +36,7 @@ class SimdPlan final : public Plan {
 
   std::string describe(const Extents& extents, int num_threads) const override {
     return std::string("whole score rows; ") + kernels_.name + " tiles of " + std::to_string(kernels_.lanes) +
-           " queries, blocks of " + std::to_string(block_keys_) + " keys; 1 thread; workspace " +
+           " queries, blocks of at most " + std::to_string(block_keys_) + " keys; 1 thread; workspace " +
            std::to_string(workspace_bytes(extents, num_threads)) + " bytes";
   }
 
@@ -93,8 +93,9 @@ void SimdPlan::run_head(const Arguments& arguments, const HeadRows& head, float*
 template <typename Visit>
 void SimdPlan::for_each_part(const QueryTile& tile, const KeyBlock& all, float* scores, Visit visit) const noexcept {
   const KeyRange keys = tile.keys();
-  for (std::int64_t first = tiles::first_block(keys, block_keys_); first < keys.end; first += block_keys_) {
-    const KeyBlock part = tile.part_of(all.part(first, std::min(first + block_keys_, keys.end)));
+  const tiles::KeyCut cut({0, all.count}, kernels_.key_rows, problem().head_dim, problem().value_dim);
+  for (KeyRange range = cut.first(keys); range.begin < keys.end; range = cut.next(range, keys)) {
+    const KeyBlock part = tile.part_of(all.part(range.begin, range.end));
     if (part.count == 0) continue;
     visit(part, scores);
     scores += part.count * kernels_.lanes;

@@ -68,7 +68,8 @@ void Decode::run_chunk(const Arguments& arguments, const HeadRows& head, std::in
   QueryTile tile;
   tile.open(kernels_, arguments, head, 0, scratch_.tile(memory, 0), shared);
   tile.reset(false);
-  walk_.attend(arguments, head, {&tile, 1}, chunk_keys(head, chunk), false, shared);
+  const KeyRange keys = chunk_keys(head, chunk);
+  walk_.attend(arguments, head, {&tile, 1}, keys, keys, false, shared);
   tile.save(result);
 }
 
@@ -84,7 +85,8 @@ void Decode::join_chunks(const Arguments& arguments, const HeadRows& head, float
       QueryTile part;
       part.open(kernels_, arguments, head, 0, scratch_.tile(memory, 1), shared);
       part.reset(false);
-      walk_.attend(arguments, head, {&part, 1}, chunk_keys(head, chunk), true, shared);
+      const KeyRange keys = chunk_keys(head, chunk);
+      walk_.attend(arguments, head, {&part, 1}, keys, keys, true, shared);
       part.save(state);
     }
     whole.absorb(state);

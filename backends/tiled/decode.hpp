@@ -22,12 +22,11 @@ namespace attune::tiled {
 /// How a plan computes the members of which takes() is true.
 class Decode {
  public:
-  Decode(const kernels::Kernels& kernels, const Problem& problem, std::int64_t block_keys,
-         const tiles::ScratchLayout& scratch) noexcept
-      : kernels_(kernels), problem_(problem), walk_{kernels, block_keys}, scratch_(scratch) {}
+  Decode(const kernels::Kernels& kernels, const Problem& problem, const tiles::ScratchLayout& scratch) noexcept
+      : kernels_(kernels), problem_(problem), walk_{kernels}, scratch_(scratch) {}
 
   bool takes(std::int64_t rows, std::int64_t keys) const noexcept {
-    return splits_keys(rows, kernels_.lanes, keys, walk_.block_keys);
+    return splits_keys(rows, kernels_.lanes, keys);
   }
   bool takes(const tiles::HeadRows& head) const noexcept { return takes(head.count, head.member.keys); }
 
@@ -45,7 +44,7 @@ class Decode {
   std::string describe(const Extents& extents) const;
 
  private:
-  std::int64_t chunk_size(std::int64_t keys) const noexcept { return keys_per_chunk(keys, walk_.block_keys); }
+  std::int64_t chunk_size(std::int64_t keys) const noexcept { return keys_per_chunk(keys); }
   KeyRange chunk_keys(const tiles::HeadRows& head, std::int64_t chunk) const noexcept;
   std::size_t chunk_floats() const noexcept { return tiles::padded_floats((problem_.value_dim + 2) * kernels_.lanes); }
   tiles::TileState chunk_state(float* states, std::int64_t index) const noexcept;

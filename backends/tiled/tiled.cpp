@@ -56,14 +56,14 @@ class TiledPlan final : public Plan {
   TiledPlan(const Problem& problem, Isa isa, const Kernels& kernels)
       : Plan(problem, isa),
         kernels_(kernels),
-        block_keys_(tiles::keys_per_block(kernels.key_rows, problem.head_dim, problem.value_dim)),
+        block_keys_(tiles::KeyCut::most_keys(kernels.key_rows, problem.head_dim, problem.value_dim)),
         scratch_(kernels, problem,
                  {.tiles = max_tiles_per_item,
                   .block_keys = block_keys_,
                   .score_keys = block_keys_,
                   .copied_keys = block_keys_}),
-        walk_{kernels, block_keys_},
-        decode_(kernels, problem, block_keys_, scratch_) {}
+        walk_{kernels},
+        decode_(kernels, problem, scratch_) {}
 
   std::size_t workspace_bytes(const Extents& extents, int num_threads) const noexcept override {
     const auto threads = static_cast<std::size_t>(num_threads);
@@ -132,6 +132,7 @@ void TiledPlan::run_item(const Arguments& arguments, const Item& item, int tile_
   const Scratch shared = scratch_.shared(memory);
   QueryTile tile[max_tiles_per_item];
   int open = 0;
+  const KeyRange all{0, head.member.keys};
   KeyRange keys{head.member.keys, 0};
   for (std::int64_t row = item.first_row; open < tile_count && row < head.count; row += kernels_.lanes) {
     tile[open].open(kernels_, arguments, head, row, scratch_.tile(memory, open), shared);
@@ -139,11 +140,11 @@ void TiledPlan::run_item(const Arguments& arguments, const Item& item, int tile_
     if (range.begin < range.end) keys = {std::min(keys.begin, range.begin), std::max(keys.end, range.end)};
     ++open;
   }
-  walk_.attend(arguments, head, {tile, static_cast<std::size_t>(open)}, keys, false, shared);
+  walk_.attend(arguments, head, {tile, static_cast<std::size_t>(open)}, all, keys, false, shared);
   for (int i = 0; i < open; ++i) {
     if (!tile[i].finite()) {
       tile[i].reset(true);
-      walk_.attend(arguments, head, {tile + i, 1}, tile[i].keys(), true, shared);
+      walk_.attend(arguments, head, {tile + i, 1}, all, tile[i].keys(), true, shared);
     }
     tile[i].close();
     if (arguments.weights.data != nullptr) walk_.write_weights(arguments, head, tile[i], shared);
@@ -157,7 +158,7 @@ std::string TiledPlan::describe(const Extents& extents, int num_threads) const {
   if (decode_.takes(problem().group() * extents.queries, extents.keys)) return decode_.describe(extents) + end;
   const WorkList work = work_list(extents.batch, extents.queries, threads);
   return "streaming softmax; " + std::string(kernels_.name) + " tiles of " + std::to_string(kernels_.lanes) +
-         " queries, blocks of " + std::to_string(block_keys_) + " keys; " + std::to_string(work.size()) + " items of " +
+         " queries, blocks of at most " + std::to_string(block_keys_) + " keys; " + std::to_string(work.size()) + " items of " +
          std::to_string(work.tiles_per_item()) + " tiles" + end;
 }
 

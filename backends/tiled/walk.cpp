@@ -8,13 +8,14 @@ namespace attune::tiled {
 
 using tiles::HeadRows;
 using tiles::KeyBlock;
+using tiles::KeyCut;
 using tiles::QueryTile;
 using tiles::Scratch;
 
-void KeyWalk::attend(const Arguments& arguments, const HeadRows& head, std::span<QueryTile> tiles, KeyRange keys,
-                     bool careful, const Scratch& shared) const noexcept {
-  for (std::int64_t first = tiles::first_block(keys, block_keys); first < keys.end; first += block_keys) {
-    const KeyRange range{first, std::min(first + block_keys, keys.end)};
+void KeyWalk::attend(const Arguments& arguments, const HeadRows& head, std::span<QueryTile> tiles, const KeyRange& all,
+                     const KeyRange& keys, bool careful, const Scratch& shared) const noexcept {
+  const KeyCut cut(all, kernels.key_rows, arguments.head_dim, arguments.value_dim);
+  for (KeyRange range = cut.first(keys); range.begin < keys.end; range = cut.next(range, keys)) {
     const auto wants = [&range](const QueryTile& tile) { return tile.wants(range); };
     if (std::none_of(tiles.begin(), tiles.end(), wants)) continue;
     const KeyBlock block = tiles::key_block(kernels, arguments, head.member, head.kv_head, range.begin,
@@ -27,10 +28,10 @@ void KeyWalk::write_weights(const Arguments& arguments, const HeadRows& head, co
                             const Scratch& shared) const noexcept {
   tile.clear_weights();
   const KeyRange keys = tile.keys();
-  for (std::int64_t first = tiles::first_block(keys, block_keys); first < keys.end; first += block_keys) {
-    const std::int64_t count = std::min(block_keys, keys.end - first);
-    const KeyBlock part =
-        tile.part_of(tiles::key_block(kernels, arguments, head.member, head.kv_head, first, count, 1, shared.copy));
+  const KeyCut cut({0, head.member.keys}, kernels.key_rows, arguments.head_dim, arguments.value_dim);
+  for (KeyRange range = cut.first(keys); range.begin < keys.end; range = cut.next(range, keys)) {
+    const KeyBlock part = tile.part_of(tiles::key_block(kernels, arguments, head.member, head.kv_head, range.begin,
+                                                        range.end - range.begin, 1, shared.copy));
     if (part.count == 0) continue;
     tile.recompute_weights(part, shared.scores);
     tile.write_weights(part, shared.scores);

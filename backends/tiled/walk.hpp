@@ -12,11 +12,11 @@ namespace attune::tiled {
 
 struct KeyWalk {
   const kernels::Kernels& kernels;
-  std::int64_t block_keys;
 
-  /// Takes the tiles over the blocks of these keys.
-  void attend(const Arguments& arguments, const tiles::HeadRows& head, std::span<tiles::QueryTile> tiles, KeyRange keys,
-              bool careful, const tiles::Scratch& shared) const noexcept;
+  /// Takes the tiles over the blocks of these keys; `all` (the member's, or the chunk's that they belong to) decides
+  /// where blocks begin.
+  void attend(const Arguments& arguments, const tiles::HeadRows& head, std::span<tiles::QueryTile> tiles,
+              const KeyRange& all, const KeyRange& keys, bool careful, const tiles::Scratch& shared) const noexcept;
 
   /// A second pass over the keys, when maximum and sum are known: the weights themselves are the only O(n²) memory.
   void write_weights(const Arguments& arguments, const tiles::HeadRows& head, const tiles::QueryTile& tile,

@@ -31,14 +31,13 @@ Item WorkList::operator[](std::int64_t index) const noexcept {
   return {head / shape_.kv_heads, head % shape_.kv_heads, in_head * tiles_per_item_ * shape_.lanes};
 }
 
-std::int64_t keys_per_chunk(std::int64_t keys, std::int64_t block_keys) noexcept {
+std::int64_t keys_per_chunk(std::int64_t keys) noexcept {
   // About 128 keys where there are few, so that several threads find work; about 512 where joining is to cost nothing.
-  const std::int64_t small = divide_up(96, block_keys) * block_keys;
-  return keys <= 8 * small ? small : 4 * small;
+  return keys <= 1024 ? 128 : 512;
 }
 
-bool splits_keys(std::int64_t rows, int lanes, std::int64_t keys, std::int64_t block_keys) noexcept {
-  return rows <= lanes && keys > keys_per_chunk(keys, block_keys);
+bool splits_keys(std::int64_t rows, int lanes, std::int64_t keys) noexcept {
+  return rows <= lanes && keys > keys_per_chunk(keys);
 }
 
 }  // namespace attune::tiled

@@ -44,10 +44,10 @@ class WorkList {
 
 /// Decode: the few queries of a group fill less than a tile, so keys are split into chunks instead, which are joined in
 /// order. A chunk is a whole number of blocks, and its size a function of what decides rounding and of nothing else.
-std::int64_t keys_per_chunk(std::int64_t keys, std::int64_t block_keys) noexcept;
+std::int64_t keys_per_chunk(std::int64_t keys) noexcept;
 
 /// Are this member's keys split? `rows` is group · queries.
-bool splits_keys(std::int64_t rows, int lanes, std::int64_t keys, std::int64_t block_keys) noexcept;
+bool splits_keys(std::int64_t rows, int lanes, std::int64_t keys) noexcept;
 
 /// Below this many floating point operations waking other threads costs more than it brings.
 inline constexpr double min_parallel_flops = 1e6;

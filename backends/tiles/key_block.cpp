@@ -106,9 +106,26 @@ KeyBlock key_block(const kernels::Kernels& kernels, const Arguments& arguments, 
   return block;
 }
 
-std::int64_t keys_per_block(int key_rows, std::int64_t head_dim, std::int64_t value_dim) noexcept {
-  const std::int64_t rows = key_rows * 16;  // 128 keys for tiles of 8, 96 for tiles of 6
-  return std::max(head_dim, value_dim) > 128 ? rows / 2 : rows;
+namespace {
+
+/// 128 keys for tiles of 8, 96 for tiles of 6.
+std::int64_t usual_keys(int key_rows, std::int64_t head_dim, std::int64_t value_dim) noexcept {
+  const std::int64_t keys = key_rows * 16;
+  return std::max(head_dim, value_dim) > 128 ? keys / 2 : keys;
+}
+
+}  // namespace
+
+KeyCut::KeyCut(const KeyRange& all, int key_rows, std::int64_t head_dim, std::int64_t value_dim) noexcept : all_(all) {
+  const std::int64_t usual = usual_keys(key_rows, head_dim, value_dim), keys = all.end - all.begin;
+  const std::int64_t blocks = std::max<std::int64_t>((keys + usual / 2) / usual, 1);
+  // Whole tiles, and an even number of them: partial sums go by a key's place in its block modulo 4.
+  const std::int64_t step = 2 * key_rows;
+  size_ = std::max<std::int64_t>((keys + blocks * step - 1) / (blocks * step), 1) * step;
+}
+
+std::int64_t KeyCut::most_keys(int key_rows, std::int64_t head_dim, std::int64_t value_dim) noexcept {
+  return usual_keys(key_rows, head_dim, value_dim) * 3 / 2;
 }
 
 }  // namespace attune::tiles

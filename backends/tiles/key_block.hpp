@@ -1,6 +1,7 @@
 // A block of keys and values: a pointer and a stride each. Kernels see keys only this way, never the tensor.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -49,14 +50,30 @@ std::size_t key_block_floats(std::int64_t key_count, std::int64_t head_dim, std:
 KeyBlock key_block(const kernels::Kernels& kernels, const Arguments& arguments, const Member& member,
                    std::int64_t kv_head, std::int64_t first, std::int64_t count, int users, float* scratch) noexcept;
 
-/// Keys in a block: a function of what decides rounding and of nothing else (the scores of a tile stay in L1, half as
-/// many keys for wide heads).
-std::int64_t keys_per_block(int key_rows, std::int64_t head_dim, std::int64_t value_dim) noexcept;
+/// How a member's keys, or a chunk of them, are cut into blocks: as evenly as tiles of key_rows allow, so that no block is
+/// a mere tail. The scores of a tile stay in L1; wide heads get half as many keys. A function of what decides rounding
+/// and of nothing else: blocks are where they are whatever is attended, so that no neighbour of a row changes a bit of
+/// it.
+class KeyCut {
+ public:
+  KeyCut(const KeyRange& all, int key_rows, std::int64_t head_dim, std::int64_t value_dim) noexcept;
 
-/// The first block that holds attended keys. Blocks start at multiples of their size whatever is attended, so that no
-/// neighbour of a row changes its rounding.
-inline std::int64_t first_block(const KeyRange& keys, std::int64_t block_keys) noexcept {
-  return keys.begin / block_keys * block_keys;
-}
+  /// Keys in the largest block of any cut.
+  static std::int64_t most_keys(int key_rows, std::int64_t head_dim, std::int64_t value_dim) noexcept;
+
+  /// What the range has of the block that its first key lies in; and of the block that starts at `begin`.
+  KeyRange first(const KeyRange& range) const noexcept {
+    return from(all_.begin + (range.begin - all_.begin) / size_ * size_, range);
+  }
+  KeyRange next(const KeyRange& block, const KeyRange& range) const noexcept { return from(block.end, range); }
+
+ private:
+  KeyRange from(std::int64_t begin, const KeyRange& range) const noexcept {
+    return {begin, std::min(begin + size_, range.end)};
+  }
+
+  KeyRange all_;
+  std::int64_t size_;
+};
 
 }  // namespace attune::tiles
