@@ -23,6 +23,15 @@ namespace attune::kernels {
 /// How weighted_sum() treats what `out` holds: start from nothing, add to it, or rescale it first.
 enum class Start : std::uint8_t { zero, add, rescale };
 
+/// Rows of memory that will be read soon: a kernel asks for them a few at a time while it computes. A hint; they need
+/// not be aligned.
+struct Ahead {
+  const std::byte* data = nullptr;
+  std::int64_t rows = 0;
+  std::int64_t stride = 0;     // bytes from row to row
+  std::int64_t row_bytes = 0;  // of each that will be read
+};
+
 /// Tiles of bf16 pairs, for instruction sets that multiply them directly. A pair is a 32-bit lane that holds two
 /// neighbours, the first in its lower half: of head dims in queries and keys, of keys in weights and values. `dim` of
 /// queries and keys is even. Sums are f32; weights are rounded to bf16.
@@ -32,7 +41,7 @@ struct PairKernels {
 
   /// scores[key][lane] = scale · Σ_d keys[key · key_stride + d] · queries[d][lane]; row_max as Kernels::scores.
   void (*scores)(const std::uint32_t* queries, std::int64_t dim, const std::uint16_t* keys, std::int64_t key_stride,
-                 std::int64_t key_count, float scale, int vectors, float* scores, float* row_max);
+                 std::int64_t key_count, float scale, int vectors, const Ahead& ahead, float* scores, float* row_max);
 
   /// pairs[key / 2][column] of value rows, and pairs[key / 2][lane] of weights; a last key without a neighbour gets 0.
   void (*pair_values)(const std::uint16_t* values, std::int64_t stride, std::int64_t key_count, std::int64_t dim,
@@ -41,7 +50,8 @@ struct PairKernels {
 
   /// As Kernels::weighted_sum, on pairs.
   void (*weighted_sum)(const std::uint32_t* weights, std::int64_t key_count, const std::uint32_t* values,
-                       std::int64_t dim, int vectors, bool careful, Start start, const float* alpha, float* out);
+                       std::int64_t dim, int vectors, bool careful, const Ahead& ahead, Start start, const float* alpha,
+                       float* out);
 
   /// As Kernels::multiply_add_peak, of products of pairs: four operations a lane and instruction.
   double (*dot_peak)(std::int64_t iterations);
@@ -61,7 +71,7 @@ struct Kernels {
   /// scores[key][lane] = Σ_d keys[key · key_stride + d] · queries[d][lane], summed in the order of d;
   /// row_max[lane] = the largest of them.
   void (*scores)(const float* queries, std::int64_t dim, const float* keys, std::int64_t key_stride,
-                 std::int64_t key_count, int vectors, float* scores, float* row_max);
+                 std::int64_t key_count, int vectors, const Ahead& ahead, float* scores, float* row_max);
 
   // What options do to scores. Each passes over the block and leaves row_max as above.
 
@@ -96,7 +106,8 @@ struct Kernels {
   /// order of keys. Start::rescale multiplies by alpha[lane] first. Careful mode skips weights of −0, whatever
   /// the value holds (0 · NaN is NaN); on finite values both modes give the same bits.
   void (*weighted_sum)(const float* weights, std::int64_t key_count, const float* values, std::int64_t value_stride,
-                       std::int64_t dim, int vectors, bool careful, Start start, const float* alpha, float* out);
+                       std::int64_t dim, int vectors, bool careful, const Ahead& ahead, Start start, const float* alpha,
+                       float* out);
 
   /// 16-bit floats (bf16 or else f16) to f32 and back, rounding to nearest.
   void (*widen)(const std::uint16_t* from, bool bf16, std::int64_t count, float* to);

@@ -16,6 +16,8 @@
 
 namespace {
 
+using attune::kernels::Ahead;
+
 constexpr bool has_pairs = true;
 
 using Pairs = __m512i;
@@ -83,14 +85,18 @@ inline void pair_score_tail(int rows, const std::uint32_t* queries, std::int64_t
 
 template <int V>
 void pair_score_block(const std::uint32_t* queries, std::int64_t dim, const std::uint16_t* keys,
-                      std::int64_t key_stride, std::int64_t key_count, float scale, float* scores, float* row_max) {
+                      std::int64_t key_stride, std::int64_t key_count, float scale, const Ahead& ahead, float* scores,
+                      float* row_max) {
   Row<V> largest;
 #pragma GCC unroll 2
   for (int v = 0; v < V; ++v) largest[v] = minus_infinity();
   std::int64_t key = 0;
-  for (; key + tile_rows <= key_count; key += tile_rows)
+  for (; key + tile_rows <= key_count; key += tile_rows) {
+    prefetch_share(ahead, key, key + tile_rows, key_count);
     pair_score_tile<tile_rows, V>(queries, dim, keys + key * key_stride, key_stride, Vec(scale),
                                   scores + key * tile_lanes, largest);
+  }
+  prefetch_share(ahead, key, key_count, key_count);
   pair_score_tail<tile_rows - 1, V>(static_cast<int>(key_count - key), queries, dim, keys + key * key_stride,
                                     key_stride, Vec(scale), scores + key * tile_lanes, largest);
 #pragma GCC unroll 2
@@ -98,9 +104,9 @@ void pair_score_block(const std::uint32_t* queries, std::int64_t dim, const std:
 }
 
 void pair_scores(const std::uint32_t* queries, std::int64_t dim, const std::uint16_t* keys, std::int64_t key_stride,
-                 std::int64_t key_count, float scale, int vectors, float* scores, float* row_max) {
+                 std::int64_t key_count, float scale, int vectors, const Ahead& ahead, float* scores, float* row_max) {
   const auto block = vectors == 1 ? pair_score_block<1> : pair_score_block<2>;
-  block(queries, dim, keys, key_stride, key_count, scale, scores, row_max);
+  block(queries, dim, keys, key_stride, key_count, scale, ahead, scores, row_max);
 }
 
 /// pairs[key / 2][column] = (values[key][column], values[key + 1][column])
@@ -185,21 +191,25 @@ inline void pair_value_tail(int columns, const std::uint32_t* weights, std::int6
 
 template <int V, bool careful>
 void pair_value_block(const std::uint32_t* weights, std::int64_t key_count, const std::uint32_t* values,
-                      std::int64_t dim, Start start, const float* alpha, float* out) {
+                      std::int64_t dim, const Ahead& ahead, Start start, const float* alpha, float* out) {
   const std::int64_t pair_count = (key_count + 1) / 2;
   std::int64_t column = 0;
-  for (; column + tile_rows <= dim; column += tile_rows)
+  for (; column + tile_rows <= dim; column += tile_rows) {
+    prefetch_share(ahead, column, column + tile_rows, dim);
     pair_value_tile<tile_rows, V, careful>(weights, pair_count, values + column, dim, start, alpha,
                                            out + column * tile_lanes);
+  }
+  prefetch_share(ahead, column, dim, dim);
   pair_value_tail<tile_rows - 1, V, careful>(static_cast<int>(dim - column), weights, pair_count, values + column, dim,
                                              start, alpha, out + column * tile_lanes);
 }
 
 void pair_weighted_sum(const std::uint32_t* weights, std::int64_t key_count, const std::uint32_t* values,
-                       std::int64_t dim, int vectors, bool careful, Start start, const float* alpha, float* out) {
+                       std::int64_t dim, int vectors, bool careful, const Ahead& ahead, Start start, const float* alpha,
+                       float* out) {
   const auto block = vectors == 1 ? (careful ? pair_value_block<1, true> : pair_value_block<1, false>)
                                   : (careful ? pair_value_block<2, true> : pair_value_block<2, false>);
-  block(weights, key_count, values, dim, start, alpha, out);
+  block(weights, key_count, values, dim, ahead, start, alpha, out);
 }
 
 double dot_peak(std::int64_t iterations) {

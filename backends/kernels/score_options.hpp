@@ -75,15 +75,17 @@ inline Vec biased(Vec score, Vec bias) {
 template <bool selects>
 inline Vec bias_square(float* scores, const float* const* rows, std::int64_t first, int n, Vec largest) {
   Square bias;
-  const float* from[vector_lanes];
-  alignas(64) float padded[vector_lanes][vector_lanes];
-  each<vector_lanes>([&](int i) { from[i] = rows[i] + first; });
-  if (n < vector_lanes)
+  if (n == vector_lanes) {
+    load_square(rows, first, bias);
+  } else {
+    alignas(64) float padded[vector_lanes][vector_lanes] = {};
+    const float* from[vector_lanes];
     for (int i = 0; i < vector_lanes; ++i) {
-      for (int key = 0; key < vector_lanes; ++key) padded[i][key] = key < n ? from[i][key] : 0.0f;
+      for (int key = 0; key < n; ++key) padded[i][key] = rows[i][first + key];
       from[i] = padded[i];
     }
-  load_square(from, bias);
+    load_square(from, 0, bias);
+  }
   const auto apply = [&](int i) {
     float* at = scores + (first + i) * tile_lanes;
     const Vec score = biased<selects>(load(at), bias[i]);

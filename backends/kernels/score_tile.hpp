@@ -1,6 +1,7 @@
 // Sᵀ = K·Qᵀ: R keys against V vectors of queries.
 #pragma once
 
+#include "backends/kernels/prefetch.hpp"
 #include "backends/kernels/vector.hpp"
 
 namespace {
@@ -51,13 +52,16 @@ inline void score_tail(int rows, const float* queries, std::int64_t dim, const f
 
 template <int V>
 void score_block(const float* queries, std::int64_t dim, const float* keys, std::int64_t key_stride,
-                 std::int64_t key_count, float* scores, float* row_max) {
+                 std::int64_t key_count, const attune::kernels::Ahead& ahead, float* scores, float* row_max) {
   Row<V> largest;
 #pragma GCC unroll 2
   for (int v = 0; v < V; ++v) largest[v] = minus_infinity();
   std::int64_t key = 0;
-  for (; key + tile_rows <= key_count; key += tile_rows)
+  for (; key + tile_rows <= key_count; key += tile_rows) {
+    prefetch_share(ahead, key, key + tile_rows, key_count);
     score_tile<tile_rows, V>(queries, dim, keys + key * key_stride, key_stride, scores + key * tile_lanes, largest);
+  }
+  prefetch_share(ahead, key, key_count, key_count);
   score_tail<tile_rows - 1, V>(static_cast<int>(key_count - key), queries, dim, keys + key * key_stride, key_stride,
                                scores + key * tile_lanes, largest);
 #pragma GCC unroll 2

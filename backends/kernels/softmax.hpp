@@ -19,8 +19,7 @@ template <int N, bool careful, bool natural>
   each<N>([&](int i) { score[i] = load(scores + i * tile_lanes); });
   each<N>([&](int i) { p[i] = in_log2<natural>(score[i] - largest); });
   exp2_all<N>(p);
-  if constexpr (careful)
-    each<N>([&](int i) { p[i] = xsimd::select(score[i] == minus_infinity(), Vec(-0.0f), p[i]); });
+  if constexpr (careful) each<N>([&](int i) { p[i] = xsimd::select(score[i] == minus_infinity(), Vec(-0.0f), p[i]); });
   each<N>([&](int i) { store(scores + i * tile_lanes, p[i]); });
   if constexpr (N == 4) return (p[0] + p[1]) + (p[2] + p[3]);
   if constexpr (N == 3) return (p[0] + p[1]) + p[2];
@@ -28,8 +27,8 @@ template <int N, bool careful, bool natural>
   return p[0];
 }
 
-/// Scores of one vector of lanes to weights; returns their sum. Which keys are added first depends on their place in the
-/// block alone.
+/// Scores of one vector of lanes to weights; returns their sum. Which keys are added first depends on their place in
+/// the block alone.
 template <bool careful, bool natural>
 inline Vec exponentiate(float* scores, std::int64_t key_count, Vec largest) {
   Vec sum(0.0f);

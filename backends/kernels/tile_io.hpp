@@ -5,28 +5,39 @@
 
 namespace {
 
-/// What lanes without a query read.
-alignas(64) constexpr float zeros[vector_lanes] = {};
-
-/// As many dims from d on of one vector of lanes. Lanes from `count` on are zero.
-inline void load_lanes(const float* const* rows, int count, std::int64_t d, float scale, float* tile) {
+/// The rows of one vector of lanes; lanes from `count` on are zero.
+template <bool all_lanes>
+inline void load_lanes(const float* const* rows, int count, std::int64_t dim, float scale, float* tile) {
   const float* from[vector_lanes];
-  each<vector_lanes>([&](int i) { from[i] = i < count ? rows[i] + d : zeros; });
-  Square columns;
-  load_square(from, columns);
-  each<vector_lanes>([&](int i) { store(tile + (d + i) * tile_lanes, columns[i] * Vec(scale)); });
+  alignas(64) float number[vector_lanes];
+  each<vector_lanes>([&](int i) {
+    from[i] = rows[all_lanes || i < count ? i : 0];
+    number[i] = static_cast<float>(i);
+  });
+  const auto in_use = load(number) < Vec(static_cast<float>(count));
+  std::int64_t d = 0;
+  for (; d + vector_lanes <= dim; d += vector_lanes) {
+    Square columns;
+    load_square(from, d, columns);
+    each<vector_lanes>([&](int i) {
+      Vec column = columns[i] * Vec(scale);
+      if constexpr (!all_lanes) column = xsimd::select(in_use, column, Vec(0.0f));
+      store(tile + (d + i) * tile_lanes, column);
+    });
+  }
+  for (; d < dim; ++d)
+    for (int i = 0; i < vector_lanes; ++i) tile[d * tile_lanes + i] = i < count ? scale * from[i][d] : 0.0f;
 }
 
 void load_rows(const float* const* rows, int count, std::int64_t dim, float scale, float* tile) {
   for (int first = 0; first < tile_lanes; first += vector_lanes) {
-    const int used = count - first < 0 ? 0 : count - first < vector_lanes ? count - first : vector_lanes;
-    std::int64_t done = 0;
-    if (used > 0)
-      for (; done + vector_lanes <= dim; done += vector_lanes)
-        load_lanes(rows + first, used, done, scale, tile + first);
-    for (std::int64_t d = done; d < dim; ++d)
-      for (int lane = first; lane < first + vector_lanes; ++lane)
-        tile[d * tile_lanes + lane] = lane < count ? scale * rows[lane][d] : 0.0f;
+    const int used = count - first;
+    if (used >= vector_lanes)
+      load_lanes<true>(rows + first, vector_lanes, dim, scale, tile + first);
+    else if (used > 0)
+      load_lanes<false>(rows + first, used, dim, scale, tile + first);
+    else
+      for (std::int64_t d = 0; d < dim; ++d) store(tile + d * tile_lanes + first, Vec(0.0f));
   }
 }
 

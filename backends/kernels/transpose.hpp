@@ -53,12 +53,12 @@ inline __m128 piece_of(Vec v) {
 #endif
 }
 
-/// columns[c][r] = rows[r][c]
-inline void load_square(const float* const* rows, Square& columns) {
+/// columns[c][r] = rows[r][at + c]
+inline void load_square(const float* const* rows, std::int64_t at, Square& columns) {
 #pragma GCC unroll 4
   for (int c = 0; c < vector_lanes; c += 4) {
 #pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) columns[c + i] = load_pieces(rows + i, c);
+    for (int i = 0; i < 4; ++i) columns[c + i] = load_pieces(rows + i, at + c);
     transpose_lanes(columns[c], columns[c + 1], columns[c + 2], columns[c + 3]);
   }
 }
@@ -100,9 +100,9 @@ inline void transpose(Square& rows) {
   }
 }
 
-/// columns[c][r] = rows[r][c]
-inline void load_square(const float* const* rows, Square& columns) {
-  each<vector_lanes>([&](int i) { columns[i] = load_unaligned(rows[i]); });
+/// columns[c][r] = rows[r][at + c]
+inline void load_square(const float* const* rows, std::int64_t at, Square& columns) {
+  each<vector_lanes>([&](int i) { columns[i] = load_unaligned(rows[i] + at); });
   transpose(columns);
 }
 

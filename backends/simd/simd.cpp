@@ -107,14 +107,14 @@ void SimdPlan::compute(QueryTile& tile, const KeyBlock& all, bool careful, const
   std::fill_n(row_max, tiles::max_lanes, -std::numeric_limits<float>::infinity());
   std::int64_t key_count = 0;
   for_each_part(tile, all, scratch.scores, [&](const KeyBlock& part, float* scores) {
-    tile.score(part, scores, scratch.row_max);
+    tile.score(part, {}, scores, scratch.row_max);
     for (int lane = 0; lane < kernels_.lanes; ++lane) row_max[lane] = std::max(row_max[lane], scratch.row_max[lane]);
     key_count += part.count;
   });
   if (key_count == 0) return;
   tile.softmax(scratch.scores, key_count, row_max, careful);
   for_each_part(tile, all, scratch.scores,
-                [&](const KeyBlock& part, float* weights) { tile.add_values(weights, part, careful); });
+                [&](const KeyBlock& part, float* weights) { tile.add_values(weights, part, careful, {}); });
 }
 
 class SimdBackend final : public Backend {

@@ -69,7 +69,7 @@ void Decode::run_chunk(const Arguments& arguments, const HeadRows& head, std::in
   tile.open(kernels_, arguments, head, 0, scratch_.tile(memory, 0), shared);
   tile.reset(false);
   const KeyRange keys = chunk_keys(head, chunk);
-  walk_.attend(arguments, head, {&tile, 1}, keys, keys, false, shared);
+  walk_.attend(arguments, head, {&tile, 1}, keys, keys, false, {}, shared);
   tile.save(result);
 }
 
@@ -86,7 +86,7 @@ void Decode::join_chunks(const Arguments& arguments, const HeadRows& head, float
       part.open(kernels_, arguments, head, 0, scratch_.tile(memory, 1), shared);
       part.reset(false);
       const KeyRange keys = chunk_keys(head, chunk);
-      walk_.attend(arguments, head, {&part, 1}, keys, keys, true, shared);
+      walk_.attend(arguments, head, {&part, 1}, keys, keys, true, {}, shared);
       part.save(state);
     }
     whole.absorb(state);

@@ -25,9 +25,7 @@ class Decode {
   Decode(const kernels::Kernels& kernels, const Problem& problem, const tiles::ScratchLayout& scratch) noexcept
       : kernels_(kernels), problem_(problem), walk_{kernels}, scratch_(scratch) {}
 
-  bool takes(std::int64_t rows, std::int64_t keys) const noexcept {
-    return splits_keys(rows, kernels_.lanes, keys);
-  }
+  bool takes(std::int64_t rows, std::int64_t keys) const noexcept { return splits_keys(rows, kernels_.lanes, keys); }
   bool takes(const tiles::HeadRows& head) const noexcept { return takes(head.count, head.member.keys); }
 
   /// Of a member with so many keys.

@@ -51,6 +51,12 @@ struct Survey {
   double pairs = 0;                  // of one head
 };
 
+/// The beginning of an item, to be fetched while another one is computed: in short sequences every operand is cold.
+struct Following {
+  tiles::BlockAhead block;
+  kernels::Ahead queries;
+};
+
 class TiledPlan final : public Plan {
  public:
   TiledPlan(const Problem& problem, Isa isa, const Kernels& kernels)
@@ -78,7 +84,9 @@ class TiledPlan final : public Plan {
  private:
   Survey survey(const Arguments& arguments) const noexcept;
   WorkList work_list(std::int64_t members, std::int64_t longest_queries, int threads) const noexcept;
-  void run_item(const Arguments& arguments, const Item& item, int tile_count, float* memory) const noexcept;
+  Following follow(const Arguments& arguments, const Item& item) const noexcept;
+  void run_item(const Arguments& arguments, const Item& item, int tile_count, const Following& following,
+                float* memory) const noexcept;
 
   const Kernels& kernels_;
   std::int64_t block_keys_;
@@ -115,7 +123,9 @@ Status TiledPlan::execute(const Arguments& arguments, std::span<std::byte> works
 
   const WorkList work = work_list(arguments.members, found.longest_queries, chosen.num_threads());
   const auto run = [&](std::int64_t item, int worker) noexcept {
-    run_item(arguments, work[item], work.tiles_per_item(),
+    const std::int64_t next = item + chosen.num_threads();
+    const Following following = next < work.size() ? follow(arguments, work[next]) : Following{};
+    run_item(arguments, work[item], work.tiles_per_item(), following,
              memory + static_cast<std::size_t>(worker) * scratch_.floats());
   };
   chosen.parallel_for(work.size(), run);
@@ -126,7 +136,17 @@ Status TiledPlan::execute(const Arguments& arguments, std::span<std::byte> works
   return Status::ok;
 }
 
-void TiledPlan::run_item(const Arguments& arguments, const Item& item, int tile_count, float* memory) const noexcept {
+Following TiledPlan::follow(const Arguments& arguments, const Item& item) const noexcept {
+  const HeadRows head = tiles::head_rows(arguments, item.member, item.kv_head);
+  if (arguments.window_left >= 0 || decode_.takes(head)) return {};
+  const KeyRange keys{0, head.member.keys};
+  const KeyRange block = tiles::KeyCut(keys, kernels_.key_rows, problem().head_dim, problem().value_dim).first(keys);
+  return {tiles::ahead_of(arguments, head.member, head.kv_head, block),
+          tiles::queries_ahead(arguments, head, item.first_row, kernels_.lanes)};
+}
+
+void TiledPlan::run_item(const Arguments& arguments, const Item& item, int tile_count, const Following& following,
+                         float* memory) const noexcept {
   const HeadRows head = tiles::head_rows(arguments, item.member, item.kv_head);
   if (decode_.takes(head)) return;
   const Scratch shared = scratch_.shared(memory);
@@ -135,16 +155,18 @@ void TiledPlan::run_item(const Arguments& arguments, const Item& item, int tile_
   const KeyRange all{0, head.member.keys};
   KeyRange keys{head.member.keys, 0};
   for (std::int64_t row = item.first_row; open < tile_count && row < head.count; row += kernels_.lanes) {
+    tiles::fetch(tiles::queries_ahead(arguments, head, row + kernels_.lanes, kernels_.lanes));
     tile[open].open(kernels_, arguments, head, row, scratch_.tile(memory, open), shared);
     const KeyRange range = tile[open].keys();
     if (range.begin < range.end) keys = {std::min(keys.begin, range.begin), std::max(keys.end, range.end)};
     ++open;
   }
-  walk_.attend(arguments, head, {tile, static_cast<std::size_t>(open)}, all, keys, false, shared);
+  walk_.attend(arguments, head, {tile, static_cast<std::size_t>(open)}, all, keys, false, following.block, shared);
+  tiles::fetch(following.queries);
   for (int i = 0; i < open; ++i) {
     if (!tile[i].finite()) {
       tile[i].reset(true);
-      walk_.attend(arguments, head, {tile + i, 1}, all, tile[i].keys(), true, shared);
+      walk_.attend(arguments, head, {tile + i, 1}, all, tile[i].keys(), true, {}, shared);
     }
     tile[i].close();
     if (arguments.weights.data != nullptr) walk_.write_weights(arguments, head, tile[i], shared);
@@ -158,8 +180,8 @@ std::string TiledPlan::describe(const Extents& extents, int num_threads) const {
   if (decode_.takes(problem().group() * extents.queries, extents.keys)) return decode_.describe(extents) + end;
   const WorkList work = work_list(extents.batch, extents.queries, threads);
   return "streaming softmax; " + std::string(kernels_.name) + " tiles of " + std::to_string(kernels_.lanes) +
-         " queries, blocks of at most " + std::to_string(block_keys_) + " keys; " + std::to_string(work.size()) + " items of " +
-         std::to_string(work.tiles_per_item()) + " tiles" + end;
+         " queries, blocks of at most " + std::to_string(block_keys_) + " keys; " + std::to_string(work.size()) +
+         " items of " + std::to_string(work.tiles_per_item()) + " tiles" + end;
 }
 
 class TiledBackend final : public Backend {

@@ -13,14 +13,19 @@ using tiles::QueryTile;
 using tiles::Scratch;
 
 void KeyWalk::attend(const Arguments& arguments, const HeadRows& head, std::span<QueryTile> tiles, const KeyRange& all,
-                     const KeyRange& keys, bool careful, const Scratch& shared) const noexcept {
+                     const KeyRange& keys, bool careful, const tiles::BlockAhead& following,
+                     const Scratch& shared) const noexcept {
   const KeyCut cut(all, kernels.key_rows, arguments.head_dim, arguments.value_dim);
   for (KeyRange range = cut.first(keys); range.begin < keys.end; range = cut.next(range, keys)) {
     const auto wants = [&range](const QueryTile& tile) { return tile.wants(range); };
     if (std::none_of(tiles.begin(), tiles.end(), wants)) continue;
     const KeyBlock block = tiles::key_block(kernels, arguments, head.member, head.kv_head, range.begin,
                                             range.end - range.begin, static_cast<int>(tiles.size()), shared.copy);
-    for (QueryTile& tile : tiles) tile.attend(block, careful);
+    const KeyRange next = cut.next(range, keys);
+    tiles::BlockAhead ahead =
+        next.begin < keys.end ? tiles::ahead_of(arguments, head.member, head.kv_head, next) : following;
+    for (QueryTile& tile : tiles)
+      if (tile.attend(block, careful, ahead)) ahead = {};
   }
 }
 

@@ -14,9 +14,11 @@ struct KeyWalk {
   const kernels::Kernels& kernels;
 
   /// Takes the tiles over the blocks of these keys; `all` (the member's, or the chunk's that they belong to) decides
-  /// where blocks begin.
+  /// where blocks begin. While a block is computed the rows of the next one are fetched, and `following` behind
+  /// the last.
   void attend(const Arguments& arguments, const tiles::HeadRows& head, std::span<tiles::QueryTile> tiles,
-              const KeyRange& all, const KeyRange& keys, bool careful, const tiles::Scratch& shared) const noexcept;
+              const KeyRange& all, const KeyRange& keys, bool careful, const tiles::BlockAhead& following,
+              const tiles::Scratch& shared) const noexcept;
 
   /// A second pass over the keys, when maximum and sum are known: the weights themselves are the only O(n²) memory.
   void write_weights(const Arguments& arguments, const tiles::HeadRows& head, const tiles::QueryTile& tile,

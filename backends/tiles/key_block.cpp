@@ -78,6 +78,13 @@ KeyBlock paired_block(const kernels::PairKernels& pairs, const Arguments& argume
 
 }  // namespace
 
+BlockAhead ahead_of(const Arguments& arguments, const Member& member, std::int64_t kv_head,
+                    const KeyRange& range) noexcept {
+  const std::int64_t first = member.first_key + range.begin, count = range.end - range.begin;
+  return {rows_ahead(arguments.key, member.batch, kv_head, first, count),
+          rows_ahead(arguments.value, member.batch, kv_head, first, count)};
+}
+
 const kernels::PairKernels* pairs_for(const kernels::Kernels& kernels, const Arguments& arguments) noexcept {
   const bool bf16 = arguments.query.dtype == DType::bf16 && arguments.key.dtype == DType::bf16 &&
                     arguments.value.dtype == DType::bf16;

@@ -37,6 +37,15 @@ struct KeyBlock {
   }
 };
 
+/// What a block will read of the tensors, to be asked for while the block before it is computed.
+struct BlockAhead {
+  kernels::Ahead keys, values;
+};
+
+/// Of keys range.begin … range.end − 1 of a member's kv head.
+BlockAhead ahead_of(const Arguments& arguments, const Member& member, std::int64_t kv_head,
+                    const KeyRange& range) noexcept;
+
 /// The kernels that multiply pairs of bf16, where there are any and the call is all bf16 with an even head_dim; else
 /// null.
 const kernels::PairKernels* pairs_for(const kernels::Kernels& kernels, const Arguments& arguments) noexcept;
@@ -50,10 +59,10 @@ std::size_t key_block_floats(std::int64_t key_count, std::int64_t head_dim, std:
 KeyBlock key_block(const kernels::Kernels& kernels, const Arguments& arguments, const Member& member,
                    std::int64_t kv_head, std::int64_t first, std::int64_t count, int users, float* scratch) noexcept;
 
-/// How a member's keys, or a chunk of them, are cut into blocks: as evenly as tiles of key_rows allow, so that no block is
-/// a mere tail. The scores of a tile stay in L1; wide heads get half as many keys. A function of what decides rounding
-/// and of nothing else: blocks are where they are whatever is attended, so that no neighbour of a row changes a bit of
-/// it.
+/// How a member's keys, or a chunk of them, are cut into blocks: as evenly as tiles of key_rows allow, so that no block
+/// is a mere tail. The scores of a tile stay in L1; wide heads get half as many keys. A function of what decides
+/// rounding and of nothing else: blocks are where they are whatever is attended, so that no neighbour of a row changes
+/// a bit of it.
 class KeyCut {
  public:
   KeyCut(const KeyRange& all, int key_rows, std::int64_t head_dim, std::int64_t value_dim) noexcept;

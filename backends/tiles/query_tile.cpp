@@ -32,6 +32,15 @@ HeadRows head_rows(const Arguments& arguments, std::int64_t member, std::int64_t
   return {m, member, kv_head, arguments.group() * m.queries};
 }
 
+kernels::Ahead queries_ahead(const Arguments& arguments, const HeadRows& head, std::int64_t first_row,
+                             int lanes) noexcept {
+  if (first_row >= head.count) return {};
+  const std::int64_t query = first_row % head.member.queries;
+  return rows_ahead(arguments.query, head.member.batch,
+                    head.kv_head * arguments.group() + first_row / head.member.queries, head.member.first_query + query,
+                    std::min<std::int64_t>(lanes, head.member.queries - query));
+}
+
 std::size_t QueryTile::scratch_floats(const kernels::Kernels& kernels, std::int64_t head_dim,
                                       std::int64_t value_dim) noexcept {
   return padded_floats((head_dim + value_dim + 3) * kernels.lanes);
@@ -41,8 +50,8 @@ void QueryTile::open(const kernels::Kernels& kernels, const Arguments& arguments
                      std::int64_t first_row, float* own, const Scratch& shared) noexcept {
   kernels_ = &kernels;
   arguments_ = &arguments;
-  shared_ = shared;
-  head_ = head;
+  shared_ = &shared;
+  head_ = &head;
   first_row_ = first_row;
   rows_ = static_cast<int>(std::min<std::int64_t>(lanes(), head.count - first_row));
   vectors_ = rows_ <= lanes() / 2 ? 1 : 2;
@@ -66,22 +75,33 @@ void QueryTile::open(const kernels::Kernels& kernels, const Arguments& arguments
 }
 
 void QueryTile::find_places() noexcept {
-  Place at{first_row_ / head_.member.queries, first_row_ % head_.member.queries};
-  at.head += head_.kv_head * arguments_->group();
+  Place at{first_row_ / head_->member.queries, first_row_ % head_->member.queries};
+  at.head += head_->kv_head * arguments_->group();
   for (int lane = 0; lane < rows_; ++lane) {
     places_[static_cast<std::size_t>(lane)] = at;
-    if (++at.query == head_.member.queries) at = {at.head + 1, 0};
+    if (++at.query == head_->member.queries) at = {at.head + 1, 0};
+  }
+}
+
+void QueryTile::find_rows(const TensorLayout& tensor, std::int64_t batch, std::int64_t first_in_member,
+                          std::int64_t* index) const noexcept {
+  std::int64_t next = 0;
+  for (int lane = 0; lane < rows_; ++lane) {
+    const Place at = places_[static_cast<std::size_t>(lane)];
+    if (lane == 0 || at.query == 0) next = index_of(tensor, batch, at.head, first_in_member + at.query);
+    index[lane] = next;
+    next += tensor.strides[2];
   }
 }
 
 void QueryTile::find_ranges() noexcept {
-  whole_ = {0, head_.member.keys};
+  whole_ = {0, head_->member.keys};
   attended_ = whole_;
   if (!arguments_->causal && arguments_->window_left < 0 && arguments_->window_right < 0) return;
   attended_ = {std::numeric_limits<std::int64_t>::max(), 0};
   for (int lane = 0; lane < rows_; ++lane) {
     const auto i = static_cast<std::size_t>(lane);
-    const KeyRange range = arguments_->attended_keys(head_.member, places_[i].query);
+    const KeyRange range = arguments_->attended_keys(head_->member, places_[i].query);
     lane_begin_[i] = range.begin;
     lane_end_[i] = range.end;
     whole_ = {std::max(whole_.begin, range.begin), std::min(whole_.end, range.end)};
@@ -93,27 +113,26 @@ void QueryTile::find_ranges() noexcept {
 
 void QueryTile::load_queries() noexcept {
   const TensorView& query = arguments_->query;
-  const float* rows[max_lanes] = {};
-  for (int lane = 0; lane < rows_; ++lane) {
-    const Place at = places_[static_cast<std::size_t>(lane)];
-    const std::int64_t first = index_of(query, head_.member.batch, at.head, head_.member.first_query + at.query);
-    rows[lane] = read_row(*kernels_, query, first, query.strides[3], arguments_->head_dim,
-                          shared_.rows.rows + lane * shared_.rows.stride);
-  }
+  const float* rows[max_lanes];
+  std::int64_t first[max_lanes];
+  find_rows(query, head_->member.batch, head_->member.first_query, first);
+  for (int lane = 0; lane < rows_; ++lane)
+    rows[lane] = read_row(*kernels_, query, first[lane], query.strides[3], arguments_->head_dim,
+                          shared_->rows.rows + lane * shared_->rows.stride);
   kernels_->load_rows(rows, rows_, arguments_->head_dim, scale_, queries_);
 }
 
 /// Pairs stay unscaled: a scaled query would be rounded to bf16 once more.
 void QueryTile::load_query_pairs() noexcept {
   const TensorView& query = arguments_->query;
-  const std::uint16_t* rows[max_lanes] = {};
+  const std::uint16_t* rows[max_lanes];
+  std::int64_t first[max_lanes];
+  find_rows(query, head_->member.batch, head_->member.first_query, first);
   for (int lane = 0; lane < rows_; ++lane) {
-    const Place at = places_[static_cast<std::size_t>(lane)];
-    const std::int64_t first = index_of(query, head_.member.batch, at.head, head_.member.first_query + at.query);
-    const std::uint16_t* elements = query.as<std::uint16_t>() + first;
+    const std::uint16_t* elements = query.as<std::uint16_t>() + first[lane];
     rows[lane] = elements;
     if (query.strides[3] == 1) continue;
-    auto* copy = reinterpret_cast<std::uint16_t*>(shared_.rows.rows + lane * shared_.rows.stride);
+    auto* copy = reinterpret_cast<std::uint16_t*>(shared_->rows.rows + lane * shared_->rows.stride);
     for (std::int64_t d = 0; d < arguments_->head_dim; ++d) copy[d] = elements[d * query.strides[3]];
     rows[lane] = copy;
   }
@@ -147,12 +166,13 @@ KeyBlock QueryTile::part_of(const KeyBlock& block) const noexcept {
   return block.part(begin, std::min({end, block.end(), attended_.end}));
 }
 
-void QueryTile::score(const KeyBlock& part, float* scores, float* row_max) const noexcept {
+void QueryTile::score(const KeyBlock& part, const kernels::Ahead& ahead, float* scores, float* row_max) const noexcept {
   if (pairs_ != nullptr)
     pairs_->scores(reinterpret_cast<const std::uint32_t*>(queries_), arguments_->head_dim, part.key_elements,
-                   part.key_stride, part.count, scale_, vectors_, scores, row_max);
+                   part.key_stride, part.count, scale_, vectors_, ahead, scores, row_max);
   else
-    kernels_->scores(queries_, arguments_->head_dim, part.keys, part.key_stride, part.count, vectors_, scores, row_max);
+    kernels_->scores(queries_, arguments_->head_dim, part.keys, part.key_stride, part.count, vectors_, ahead, scores,
+                     row_max);
   if (arguments_->softcap > 0)
     kernels_->softcap(scores, part.count, static_cast<float>(arguments_->softcap), vectors_, row_max);
   if (arguments_->mask.data != nullptr) add_mask(part, scores, row_max);
@@ -165,28 +185,30 @@ void QueryTile::softmax(float* scores, std::int64_t key_count, const float* row_
   rescale_ = kernels_->softmax(scores, key_count, vectors_, natural_, careful, row_max, state_.m, state_.l, alpha_);
 }
 
-void QueryTile::add_values(const float* weights, const KeyBlock& part, bool careful) noexcept {
+void QueryTile::add_values(const float* weights, const KeyBlock& part, bool careful,
+                           const kernels::Ahead& ahead) noexcept {
   using kernels::Start;
   const Start start = fresh_ ? Start::zero : rescale_ ? Start::rescale : Start::add;
   if (pairs_ != nullptr) {
-    auto* packed = reinterpret_cast<std::uint32_t*>(shared_.rows.rows);
+    auto* packed = reinterpret_cast<std::uint32_t*>(shared_->rows.rows);
     pairs_->pair_weights(weights, part.count, vectors_, packed);
-    pairs_->weighted_sum(packed, part.count, part.value_pairs, arguments_->value_dim, vectors_, careful, start, alpha_,
-                         state_.out);
+    pairs_->weighted_sum(packed, part.count, part.value_pairs, arguments_->value_dim, vectors_, careful, ahead, start,
+                         alpha_, state_.out);
   } else {
     kernels_->weighted_sum(weights, part.count, part.values, part.value_stride, arguments_->value_dim, vectors_,
-                           careful, start, alpha_, state_.out);
+                           careful, ahead, start, alpha_, state_.out);
   }
   fresh_ = false;
   rescale_ = false;
 }
 
-void QueryTile::attend(const KeyBlock& block, bool careful) noexcept {
+bool QueryTile::attend(const KeyBlock& block, bool careful, const BlockAhead& ahead) noexcept {
   const KeyBlock part = part_of(block);
-  if (part.count == 0) return;
-  score(part, shared_.scores, shared_.row_max);
-  softmax(shared_.scores, part.count, shared_.row_max, careful);
-  add_values(shared_.scores, part, careful);
+  if (part.count == 0) return false;
+  score(part, ahead.keys, shared_->scores, shared_->row_max);
+  softmax(shared_->scores, part.count, shared_->row_max, careful);
+  add_values(shared_->scores, part, careful, ahead.values);
+  return true;
 }
 
 void QueryTile::save(const TileState& into) const noexcept {
@@ -237,32 +259,30 @@ void QueryTile::close() noexcept {
 
 void QueryTile::write_out(const float* factor) noexcept {
   const MutableTensorView& out = arguments_->out;
-  std::int64_t first[max_lanes] = {};
-  for (int lane = 0; lane < rows_; ++lane) {
-    const Place at = places_[static_cast<std::size_t>(lane)];
-    first[lane] = index_of(out, head_.member.batch, at.head, head_.member.first_query + at.query);
-  }
-  write_rows(*kernels_, state_.out, arguments_->value_dim, factor, out, first, rows_, shared_.rows);
+  std::int64_t first[max_lanes];
+  find_rows(out, head_->member.batch, head_->member.first_query, first);
+  write_rows(*kernels_, state_.out, arguments_->value_dim, factor, out, first, rows_, shared_->rows);
 }
 
 void QueryTile::write_lse() const noexcept {
   const MutableTensorView& lse = arguments_->lse;
+  std::int64_t index[max_lanes];
+  find_rows(lse, head_->member.batch, head_->member.first_query, index);
   for (int lane = 0; lane < rows_; ++lane) {
-    const Place at = places_[static_cast<std::size_t>(lane)];
     const auto m = static_cast<double>(state_.m[lane]);
     const double natural_m = natural_ ? m : m * std::numbers::ln2;
     const double value = state_.l[lane] == 0.0f ? -std::numeric_limits<double>::infinity()
                                                 : natural_m + std::log(static_cast<double>(state_.l[lane]));
-    lse.as<float>()[index_of(lse, head_.member.batch, at.head, head_.member.first_query + at.query)] =
-        static_cast<float>(value);
+    lse.as<float>()[index[lane]] = static_cast<float>(value);
   }
 }
 
 void QueryTile::clear_weights() const noexcept {
   const MutableTensorView& weights = arguments_->weights;
+  std::int64_t first[max_lanes];
+  find_rows(weights, head_->member.batch, 0, first);
   for (int lane = 0; lane < rows_; ++lane) {
-    const Place at = places_[static_cast<std::size_t>(lane)];
-    float* row = weights.as<float>() + index_of(weights, head_.member.batch, at.head, at.query);
+    float* row = weights.as<float>() + first[lane];
     for (std::int64_t key = 0; key < weights.shape[3]; ++key) row[key * weights.strides[3]] = 0.0f;
   }
 }
@@ -273,20 +293,18 @@ void QueryTile::write_weights(const KeyBlock& part, float* weights) const noexce
   normalisers(factor);
   kernels_->normalise(weights, part.count, factor, vectors_);
   std::fill_n(factor, max_lanes, 1.0f);
-  std::int64_t first[max_lanes] = {};
-  for (int lane = 0; lane < rows_; ++lane) {
-    const Place at = places_[static_cast<std::size_t>(lane)];
-    first[lane] = index_of(tensor, head_.member.batch, at.head, at.query) + part.first * tensor.strides[3];
-  }
-  write_rows(*kernels_, weights, part.count, factor, tensor, first, rows_, shared_.rows);
+  std::int64_t first[max_lanes];
+  find_rows(tensor, head_->member.batch, 0, first);
+  for (int lane = 0; lane < rows_; ++lane) first[lane] += part.first * tensor.strides[3];
+  write_rows(*kernels_, weights, part.count, factor, tensor, first, rows_, shared_->rows);
 }
 
 void QueryTile::recompute_weights(const KeyBlock& part, float* scores) const noexcept {
   alignas(64) float m[max_lanes], l[max_lanes], alpha[max_lanes];
   std::copy_n(state_.m, lanes(), m);
   std::fill_n(l, max_lanes, 0.0f);
-  score(part, scores, shared_.row_max);
-  kernels_->softmax(scores, part.count, vectors_, natural_, false, shared_.row_max, m, l, alpha);
+  score(part, {}, scores, shared_->row_max);
+  kernels_->softmax(scores, part.count, vectors_, natural_, false, shared_->row_max, m, l, alpha);
 }
 
 }  // namespace attune::tiles

@@ -27,6 +27,10 @@ struct HeadRows {
 
 HeadRows head_rows(const Arguments& arguments, std::int64_t member, std::int64_t kv_head) noexcept;
 
+/// The first tile's queries of those rows, as far as they are one head's.
+kernels::Ahead queries_ahead(const Arguments& arguments, const HeadRows& head, std::int64_t first_row,
+                             int lanes) noexcept;
+
 /// What a tile keeps of the keys it has seen: Σ weight · value, the running maximum and the sum of weights.
 struct TileState {
   float* out = nullptr;  // [value_dim][lanes]
@@ -41,7 +45,7 @@ class QueryTile {
                                     std::int64_t value_dim) noexcept;
 
   /// Takes rows first_row … of the head, as many as there are and fit. `own` is the tile's memory, `shared` that of all
-  /// tiles of the thread; both aligned to 64 bytes.
+  /// tiles of the thread; both aligned to 64 bytes. All of them outlive the tile.
   void open(const kernels::Kernels& kernels, const Arguments& arguments, const HeadRows& head, std::int64_t first_row,
             float* own, const Scratch& shared) noexcept;
 
@@ -63,16 +67,16 @@ class QueryTile {
   KeyBlock part_of(const KeyBlock& block) const noexcept;
 
   /// Scores of the part's keys, with everything that options do to them; row_max gets the lanes' maxima.
-  void score(const KeyBlock& part, float* scores, float* row_max) const noexcept;
+  void score(const KeyBlock& part, const kernels::Ahead& ahead, float* scores, float* row_max) const noexcept;
 
   /// Scores to weights; updates the running maximum and sum, and leaves in alpha what to rescale by.
   void softmax(float* scores, std::int64_t key_count, const float* row_max, bool careful) noexcept;
 
   /// Adds weights · values.
-  void add_values(const float* weights, const KeyBlock& part, bool careful) noexcept;
+  void add_values(const float* weights, const KeyBlock& part, bool careful, const kernels::Ahead& ahead) noexcept;
 
-  /// One step of streaming: score, softmax, add_values in the shared scratch.
-  void attend(const KeyBlock& block, bool careful) noexcept;
+  /// One step of streaming: score, softmax, add_values in the shared scratch. Was there anything to attend?
+  bool attend(const KeyBlock& block, bool careful, const BlockAhead& ahead) noexcept;
 
   /// Joins what another tile over the same rows has kept of later keys.
   void absorb(const TileState& other) noexcept;
@@ -97,6 +101,9 @@ class QueryTile {
   };
 
   KeyRange wanted(KeyRange keys) const noexcept;
+  /// The tensor's index of each lane's row; sequences begin at row first_in_member of its third axis.
+  void find_rows(const TensorLayout& tensor, std::int64_t batch, std::int64_t first_in_member,
+                 std::int64_t* index) const noexcept;
   void find_places() noexcept;
   void find_ranges() noexcept;
   void load_queries() noexcept;
@@ -114,25 +121,25 @@ class QueryTile {
   void apply_block_mask(const KeyBlock& part, float* scores, float* row_max) const noexcept;
   void apply_ranges(const KeyBlock& part, float* scores, float* row_max) const noexcept;
 
-  const kernels::Kernels* kernels_ = nullptr;
-  const Arguments* arguments_ = nullptr;
-  Scratch shared_;
-  HeadRows head_;
-  std::int64_t first_row_ = 0;
-  int rows_ = 0;
-  int vectors_ = 0;
-  const kernels::PairKernels* pairs_ = nullptr;  // if products are of bf16 pairs; queries_ then holds pairs
-  float scale_ = 1;                              // of the products, unless it is in the queries
-  bool natural_ = false;                         // scores are in units of the natural logarithm, else of log2
-  bool fresh_ = true;                            // nothing has been added to out yet
-  bool rescale_ = false;                         // alpha holds a factor other than 1
-  KeyRange attended_;                            // union over the lanes
-  KeyRange whole_;                               // intersection: parts inside need no range mask
-  // Set by open() for the lanes in use; not before, since clearing them would cost as much as a short row.
+  // All of it is set by open(), for the lanes in use, and not before: clearing it would cost as much as a short row.
+  const kernels::Kernels* kernels_;
+  const Arguments* arguments_;
+  const Scratch* shared_;
+  const HeadRows* head_;
+  std::int64_t first_row_;
+  int rows_;
+  int vectors_;
+  const kernels::PairKernels* pairs_;  // if products are of bf16 pairs; queries_ then holds pairs
+  float scale_;                        // of the products, unless it is in the queries
+  bool natural_;                       // scores are in units of the natural logarithm, else of log2
+  bool fresh_;                         // nothing has been added to out yet
+  bool rescale_;                       // alpha holds a factor other than 1
+  KeyRange attended_;                  // union over the lanes
+  KeyRange whole_;                     // intersection: parts inside need no range mask
   std::array<Place, max_lanes> places_;
   std::array<std::int64_t, max_lanes> lane_begin_, lane_end_;  // of the keys of each lane, unless all are whole_
-  float* queries_ = nullptr;  // [head_dim][lanes]
-  float* alpha_ = nullptr;    // [lanes]
+  float* queries_;                                             // [head_dim][lanes]
+  float* alpha_;                                               // [lanes]
   TileState state_;
 };
 

@@ -11,7 +11,7 @@ namespace attune::tiles {
 
 bool QueryTile::block_attended(const Place& at, std::int64_t begin, std::int64_t end) const noexcept {
   const TensorView& map = arguments_->block_mask;
-  const std::int64_t row = index_of(map, head_.index, at.head, at.query / arguments_->block_queries);
+  const std::int64_t row = index_of(map, head_->index, at.head, at.query / arguments_->block_queries);
   for (std::int64_t block = begin / arguments_->block_keys; block * arguments_->block_keys < end; ++block)
     if (map.as<std::uint8_t>()[row + block * map.strides[3]] != 0) return true;
   return false;
@@ -43,13 +43,13 @@ void QueryTile::add_mask(const KeyBlock& part, float* scores, float* row_max) co
   std::int64_t before = -1;
   for (int lane = 0; lane < rows_; ++lane) {
     const Place at = places_[static_cast<std::size_t>(lane)];
-    const std::int64_t first = index_of(mask, head_.index, at.head, at.query) + part.first * mask.strides[3];
+    const std::int64_t first = index_of(mask, head_->index, at.head, at.query) + part.first * mask.strides[3];
     if (lane > 0 && first == before) {
       rows[lane] = rows[lane - 1];
       continue;
     }
     before = first;
-    float* row = shared_.rows.rows + lane * shared_.rows.stride;
+    float* row = shared_->rows.rows + lane * shared_->rows.stride;
     rows[lane] = row;
     if (!boolean) {
       rows[lane] = read_row(*kernels_, mask, first, mask.strides[3], part.count, row);
@@ -71,8 +71,8 @@ void QueryTile::add_alibi(const KeyBlock& part, float* scores, float* row_max) c
   alignas(64) float positions[max_lanes] = {};
   for (int lane = 0; lane < rows_; ++lane) {
     const Place at = places_[static_cast<std::size_t>(lane)];
-    slopes[lane] = tensor.as<float>()[head_.index * tensor.strides[0] + at.head * tensor.strides[1]];
-    positions[lane] = static_cast<float>(Arguments::position(head_.member, at.query) - part.first);
+    slopes[lane] = tensor.as<float>()[head_->index * tensor.strides[0] + at.head * tensor.strides[1]];
+    positions[lane] = static_cast<float>(Arguments::position(head_->member, at.query) - part.first);
   }
   kernels_->alibi(scores, part.count, slopes, positions, vectors_, row_max);
 }
@@ -90,8 +90,8 @@ void QueryTile::apply_block_mask(const KeyBlock& part, float* scores, float* row
       continue;
     }
     before = block;
-    const std::int64_t first = index_of(map, head_.index, at.head, block.query);
-    float* row = shared_.rows.rows + lane * shared_.rows.stride;
+    const std::int64_t first = index_of(map, head_->index, at.head, block.query);
+    float* row = shared_->rows.rows + lane * shared_->rows.stride;
     for (std::int64_t key = 0; key < part.count; ++key) {
       const std::int64_t key_block = (part.first + key) / arguments_->block_keys;
       const bool kept = map.as<std::uint8_t>()[first + key_block * map.strides[3]] != 0;

@@ -36,28 +36,36 @@ void write_row(const kernels::Kernels& kernels, const float* row, const MutableT
 
 std::size_t padded_floats(std::int64_t floats) noexcept { return (static_cast<std::size_t>(floats) + 15) / 16 * 16; }
 
-const float* read_row(const kernels::Kernels& kernels, const TensorView& tensor, std::int64_t first,
-                      std::int64_t stride, std::int64_t count, float* scratch) noexcept {
-  if (count == 0) return scratch;
+kernels::Ahead rows_ahead(const TensorView& tensor, std::int64_t batch, std::int64_t head, std::int64_t first,
+                          std::int64_t count) noexcept {
+  const auto element = static_cast<std::int64_t>(size_of(tensor.dtype));
+  // Elements that do not follow each other are gathered by the row; where they lie is not worth guessing.
+  if (tensor.strides[3] != 1 || count <= 0) return {};
+  return {static_cast<const std::byte*>(tensor.data) + index_of(tensor, batch, head, first) * element, count,
+          tensor.strides[2] * element, tensor.shape[3] * element};
+}
+
+void fetch(const kernels::Ahead& ahead) noexcept {
+  for (std::int64_t row = 0; row < ahead.rows; ++row)
+    for (std::int64_t at = 0; at < ahead.row_bytes; at += 64) __builtin_prefetch(ahead.data + row * ahead.stride + at);
+}
+
+void gather_row(const kernels::Kernels& kernels, const TensorView& tensor, std::int64_t first, std::int64_t stride,
+                std::int64_t count, float* scratch) noexcept {
   if (tensor.dtype == DType::f32) {
     const float* elements = tensor.as<float>() + first;
-    if (stride == 1 || count == 1) return elements;
     for (std::int64_t i = 0; i < count; ++i) scratch[i] = elements[i * stride];
-    return scratch;
+    return;
   }
   const bool bf16 = tensor.dtype == DType::bf16;
   const std::uint16_t* elements = tensor.as<std::uint16_t>() + first;
-  if (stride == 1 || count == 1) {
-    kernels.widen(elements, bf16, count, scratch);
-    return scratch;
-  }
+  if (stride == 1 || count == 1) return kernels.widen(elements, bf16, count, scratch);
   for (std::int64_t done = 0; done < count; done += piece) {
     std::uint16_t gathered[piece];
     const std::int64_t n = std::min(piece, count - done);
     for (std::int64_t i = 0; i < n; ++i) gathered[i] = elements[(done + i) * stride];
     kernels.widen(gathered, bf16, n, scratch + done);
   }
-  return scratch;
 }
 
 void write_rows(const kernels::Kernels& kernels, const float* tile, std::int64_t dim, const float* factor,

@@ -20,10 +20,25 @@ inline std::int64_t index_of(const TensorLayout& tensor, std::int64_t i, std::in
   return i * tensor.strides[0] + j * tensor.strides[1] + k * tensor.strides[2];
 }
 
-/// `count` elements from index `first` on, at `stride`: the tensor's own memory if that is contiguous f32, else a copy
-/// in `scratch`. The dtype is f32, f16 or bf16.
-const float* read_row(const kernels::Kernels& kernels, const TensorView& tensor, std::int64_t first,
-                      std::int64_t stride, std::int64_t count, float* scratch) noexcept;
+/// `count` elements from index `first` on, at `stride`, as f32 in `scratch`. The dtype is f32, f16 or bf16.
+void gather_row(const kernels::Kernels& kernels, const TensorView& tensor, std::int64_t first, std::int64_t stride,
+                std::int64_t count, float* scratch) noexcept;
+
+/// The same, or the tensor's own memory if that is contiguous f32.
+inline const float* read_row(const kernels::Kernels& kernels, const TensorView& tensor, std::int64_t first,
+                             std::int64_t stride, std::int64_t count, float* scratch) noexcept {
+  if (tensor.dtype == DType::f32 && (stride == 1 || count == 1)) return tensor.as<float>() + first;
+  gather_row(kernels, tensor, first, stride, count, scratch);
+  return scratch;
+}
+
+/// Rows first … first + count − 1 of a head, for a kernel to fetch; nothing where their elements do not follow each
+/// other.
+kernels::Ahead rows_ahead(const TensorView& tensor, std::int64_t batch, std::int64_t head, std::int64_t first,
+                          std::int64_t count) noexcept;
+
+/// Asks for all of them at once.
+void fetch(const kernels::Ahead& ahead) noexcept;
 
 /// Where rows wait on their way to a tensor that they cannot be written into directly: one of `stride` floats per lane.
 struct RowScratch {

@@ -73,7 +73,7 @@ class LinearJob {
     float* block = row_max + tiles::max_lanes;
     const int vectors = rows <= kernels_.lanes / 2 ? 1 : 2;
     kernels_.scores(scratch, map_.in_features, map_.weight.data() + first * map_.in_features, map_.in_features, count,
-                    vectors, block, row_max);
+                    vectors, {}, block, row_max);
     if (!map_.bias.empty())
       for (std::int64_t f = 0; f < count; ++f)
         for (int lane = 0; lane < rows; ++lane)

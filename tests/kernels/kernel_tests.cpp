@@ -117,7 +117,7 @@ TEST_P(KernelTest, ScoresAreDotProductsAndRowMaxTheirLargest) {
         const std::vector<float> keys = random_row((count - 1) * stride + dim);
         Tile scores(count * lanes);
         Tile row_max(lanes);
-        kernels().scores(queries, dim, keys.data(), stride, count, vectors, scores, row_max);
+        kernels().scores(queries, dim, keys.data(), stride, count, vectors, {}, scores, row_max);
         for (int lane = 0; lane < vectors * lanes / 2; ++lane) {
           float largest = -infinity;
           for (std::int64_t key = 0; key < count; ++key) {
@@ -141,10 +141,10 @@ TEST_P(KernelTest, ScoresDoNotDependOnTheTileTheyFallInto) {
   fill(queries, dim * lanes);
   const std::vector<float> keys = random_row(count * dim);
   Tile whole(count * lanes), row_max(lanes), single(lanes);
-  kernels().scores(queries, dim, keys.data(), dim, count, 2, whole, row_max);
+  kernels().scores(queries, dim, keys.data(), dim, count, 2, {}, whole, row_max);
   for (std::int64_t key = 0; key < count; ++key)
     for (const int vectors : {1, 2}) {
-      kernels().scores(queries, dim, keys.data() + key * dim, dim, 1, vectors, single, row_max);
+      kernels().scores(queries, dim, keys.data() + key * dim, dim, 1, vectors, {}, single, row_max);
       ASSERT_EQ(std::memcmp(static_cast<float*>(single), whole + key * lanes,
                             static_cast<std::size_t>(vectors * lanes / 2) * sizeof(float)),
                 0);
@@ -289,7 +289,7 @@ TEST_P(KernelTest, WeightedSumAddsValuesAtEveryTail) {
         fill(out, dim * lanes);
         const std::vector<float> values = random_row(count * stride);
         const std::vector<float> before(static_cast<float*>(out), out + dim * lanes);
-        kernels().weighted_sum(weights, count, values.data(), stride, dim, vectors, false, start, alpha, out);
+        kernels().weighted_sum(weights, count, values.data(), stride, dim, vectors, false, {}, start, alpha, out);
         for (std::int64_t column = 0; column < dim; ++column)
           for (int lane = 0; lane < vectors * lanes / 2; ++lane) {
             const double old = before[static_cast<std::size_t>(column * lanes + lane)];
@@ -312,11 +312,11 @@ TEST_P(KernelTest, CarefulWeightedSumIgnoresMarkedKeysAndKeepsTheBitsOfOthers) {
     fill(weights, count * lanes);
     std::vector<float> values = random_row(count * dim);
     for (int lane = 0; lane < lanes; lane += 2) weights[4 * lanes + lane] = -0.0f;
-    kernels().weighted_sum(weights, count, values.data(), dim, dim, vectors, false, Start::zero, nullptr, fast);
-    kernels().weighted_sum(weights, count, values.data(), dim, dim, vectors, true, Start::zero, nullptr, careful);
+    kernels().weighted_sum(weights, count, values.data(), dim, dim, vectors, false, {}, Start::zero, nullptr, fast);
+    kernels().weighted_sum(weights, count, values.data(), dim, dim, vectors, true, {}, Start::zero, nullptr, careful);
     for (std::int64_t i = 0; i < dim * lanes; ++i) ASSERT_EQ(fast[i], careful[i]);
     values[4 * dim + 3] = not_a_number;
-    kernels().weighted_sum(weights, count, values.data(), dim, dim, vectors, true, Start::zero, nullptr, careful);
+    kernels().weighted_sum(weights, count, values.data(), dim, dim, vectors, true, {}, Start::zero, nullptr, careful);
     for (int lane = 0; lane < vectors * lanes / 2; ++lane) {
       if (lane % 2 == 0)
         ASSERT_EQ(careful[3 * lanes + lane], fast[3 * lanes + lane]);
@@ -545,7 +545,7 @@ TEST_P(PairTest, ScoresAreScaledDotProducts) {
         Tile tile(dim / 2 * lanes, not_a_number), scores(count * lanes), row_max(lanes);
         auto* pair_tile = reinterpret_cast<std::uint32_t*>(static_cast<float*>(tile));
         pairs().load_rows(rows.data(), used, dim, pair_tile);
-        pairs().scores(pair_tile, dim, keys.data(), stride, count, 0.5f, vectors, scores, row_max);
+        pairs().scores(pair_tile, dim, keys.data(), stride, count, 0.5f, vectors, {}, scores, row_max);
         for (int lane = 0; lane < vectors * lanes / 2; ++lane) {
           float largest = -infinity;
           for (std::int64_t key = 0; key < count; ++key) {
@@ -577,7 +577,7 @@ TEST_P(PairTest, WeightedSumRoundsWeightsAndSkipsMarkedKeys) {
         pairs().pair_values(values.data(), dim, count, dim, value_pairs.data());
         auto* weight_pairs = reinterpret_cast<std::uint32_t*>(static_cast<float*>(packed));
         pairs().pair_weights(weights, count, 2, weight_pairs);
-        pairs().weighted_sum(weight_pairs, count, value_pairs.data(), dim, 2, careful, Start::zero, nullptr, out);
+        pairs().weighted_sum(weight_pairs, count, value_pairs.data(), dim, 2, careful, {}, Start::zero, nullptr, out);
         for (std::int64_t column = 0; column < dim; ++column)
           for (int lane = 0; lane < lanes; ++lane) {
             double expected = 0;
