@@ -60,6 +60,15 @@ inline void widen_vector(const std::uint16_t* from, bool bf16, float* to) {
 inline void narrow_f16_vector(const float* from, std::uint16_t* to) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm256_cvtps_ph(_mm256_loadu_ps(from), _MM_FROUND_TO_NEAREST_INT));
 }
+#elif defined(__aarch64__)
+constexpr int half_lanes = 4;
+inline void widen_vector(const std::uint16_t* from, bool bf16, float* to) {
+  const uint16x4_t bits = vld1_u16(from);
+  vst1q_f32(to, bf16 ? vreinterpretq_f32_u32(vshll_n_u16(bits, 16)) : vcvt_f32_f16(vreinterpret_f16_u16(bits)));
+}
+inline void narrow_f16_vector(const float* from, std::uint16_t* to) {
+  vst1_u16(to, vreinterpret_u16_f16(vcvt_f16_f32(vld1q_f32(from))));
+}
 #else
 constexpr int half_lanes = 1;
 inline void widen_vector(const std::uint16_t* from, bool bf16, float* to) { *to = widen(*from, bf16); }
