@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "backends/kernels/half.hpp"
+#include "backends/kernels/tile_io.hpp"
 #include "backends/kernels/peak.hpp"
 #include "backends/kernels/value_tile.hpp"
 
@@ -34,13 +35,11 @@ inline Pairs broadcast_pair(const std::uint16_t* p) {
 /// sum + a.low · b.low + a.high · b.high in f32
 inline Vec dot_pairs(Vec sum, Pairs a, Pairs b) { return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b); }
 
+/// Pairs are moved as floats are, whatever their bits: nothing computes with them.
 void load_pair_rows(const std::uint16_t* const* rows, int count, std::int64_t dim, std::uint32_t* tile) {
-  for (int lane = 0; lane < tile_lanes; ++lane)
-    for (std::int64_t d = 0; d < dim; d += 2) {
-      std::uint32_t pair = 0;
-      if (lane < count) std::memcpy(&pair, rows[lane] + d, sizeof pair);
-      tile[d / 2 * tile_lanes + lane] = pair;
-    }
+  const float* pairs[tile_lanes];
+  for (int lane = 0; lane < count; ++lane) pairs[lane] = reinterpret_cast<const float*>(rows[lane]);
+  load_changed_rows(pairs, count, dim / 2, [](auto x) { return x; }, reinterpret_cast<float*>(tile));
 }
 
 template <int R, int V>

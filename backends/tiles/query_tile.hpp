@@ -101,6 +101,7 @@ class QueryTile {
   };
 
   KeyRange wanted(KeyRange keys) const noexcept;
+  void score_part(const KeyBlock& part, const kernels::Ahead& ahead, float* scores, float* row_max) const noexcept;
   /// The tensor's index of each lane's row; sequences begin at row first_in_member of its third axis.
   void find_rows(const TensorLayout& tensor, std::int64_t batch, std::int64_t first_in_member,
                  std::int64_t* index) const noexcept;
