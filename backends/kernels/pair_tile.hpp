@@ -11,8 +11,8 @@
 #include <cstring>
 
 #include "backends/kernels/half.hpp"
-#include "backends/kernels/tile_io.hpp"
 #include "backends/kernels/peak.hpp"
+#include "backends/kernels/tile_io.hpp"
 #include "backends/kernels/value_tile.hpp"
 
 namespace {

@@ -29,6 +29,10 @@ Rows contiguous_rows(const kernels::Kernels& kernels, const TensorView& tensor, 
   if (dim == 0) return {nullptr, 0};
   if (usable_in_place(tensor, users))
     return {tensor.as<float>() + index_of(tensor, batch, head, first), tensor.strides[2]};
+  if (tensor.dtype != DType::f32 && tensor.strides[3] == 1 && tensor.strides[2] == dim) {
+    gather_row(kernels, tensor, index_of(tensor, batch, head, first), 1, count * dim, scratch);
+    return {scratch, dim};
+  }
   for (std::int64_t row = 0; row < count; ++row) {
     float* copy = scratch + row * dim;
     const std::int64_t at = index_of(tensor, batch, head, first + row);

@@ -172,7 +172,8 @@ KeyBlock QueryTile::part_of(const KeyBlock& block) const noexcept {
 /// does not depend on the tile it is computed in.
 void QueryTile::score(const KeyBlock& part, const kernels::Ahead& ahead, float* scores, float* row_max) const noexcept {
   const std::int64_t step = kernels_->key_rows;
-  const std::int64_t begin = std::clamp(part.first + divide_up(whole_.begin - part.first, step) * step, part.first, part.end());
+  const std::int64_t begin =
+      std::clamp(part.first + divide_up(whole_.begin - part.first, step) * step, part.first, part.end());
   const std::int64_t end = std::clamp(part.first + (whole_.end - part.first) / step * step, begin, part.end());
   if (begin == end || (begin == part.first && end == part.end())) return score_part(part, ahead, scores, row_max);
   score_part(part.part(begin, end), ahead, scores + (begin - part.first) * lanes(), row_max);
@@ -180,7 +181,8 @@ void QueryTile::score(const KeyBlock& part, const kernels::Ahead& ahead, float* 
     if (first == last) return;
     alignas(64) float piece_max[max_lanes];
     score_part(part.part(first, last), {}, scores + (first - part.first) * lanes(), piece_max);
-    for (int lane = 0; lane < vectors_ * kernels_->lanes / 2; ++lane) row_max[lane] = std::max(row_max[lane], piece_max[lane]);
+    for (int lane = 0; lane < vectors_ * kernels_->lanes / 2; ++lane)
+      row_max[lane] = std::max(row_max[lane], piece_max[lane]);
   };
   add(part.first, begin);
   add(end, part.end());

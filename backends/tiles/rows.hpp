@@ -32,8 +32,8 @@ inline const float* read_row(const kernels::Kernels& kernels, const TensorView& 
   return scratch;
 }
 
-/// Elements begin … begin + length − 1, as far as they exist, of rows first … first + count − 1 of a head, for a kernel to
-/// fetch. Nothing where elements do not follow each other: they are gathered one by one anyway.
+/// Elements begin … begin + length − 1, as far as they exist, of rows first … first + count − 1 of a head, for a kernel
+/// to fetch. Nothing where elements do not follow each other: they are gathered one by one anyway.
 kernels::Ahead rows_ahead(const TensorView& tensor, std::int64_t batch, std::int64_t head, std::int64_t first,
                           std::int64_t count, std::int64_t begin, std::int64_t length) noexcept;
 inline kernels::Ahead rows_ahead(const TensorView& tensor, std::int64_t batch, std::int64_t head, std::int64_t first,
