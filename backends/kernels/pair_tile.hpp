@@ -89,13 +89,14 @@ void pair_score_block(const std::uint32_t* queries, std::int64_t dim, const std:
   Row<V> largest;
 #pragma GCC unroll 2
   for (int v = 0; v < V; ++v) largest[v] = minus_infinity();
+  Prefetcher prefetcher(ahead, key_count / tile_rows + 1);
   std::int64_t key = 0;
   for (; key + tile_rows <= key_count; key += tile_rows) {
-    prefetch_share(ahead, key, key + tile_rows, key_count);
+    prefetcher.next_share();
     pair_score_tile<tile_rows, V>(queries, dim, keys + key * key_stride, key_stride, Vec(scale),
                                   scores + key * tile_lanes, largest);
   }
-  prefetch_share(ahead, key, key_count, key_count);
+  prefetcher.next_share();
   pair_score_tail<tile_rows - 1, V>(static_cast<int>(key_count - key), queries, dim, keys + key * key_stride,
                                     key_stride, Vec(scale), scores + key * tile_lanes, largest);
 #pragma GCC unroll 2
@@ -192,13 +193,14 @@ template <int V, bool careful>
 void pair_value_block(const std::uint32_t* weights, std::int64_t key_count, const std::uint32_t* values,
                       std::int64_t dim, const Ahead& ahead, Start start, const float* alpha, float* out) {
   const std::int64_t pair_count = (key_count + 1) / 2;
+  Prefetcher prefetcher(ahead, dim / tile_rows + 1);
   std::int64_t column = 0;
   for (; column + tile_rows <= dim; column += tile_rows) {
-    prefetch_share(ahead, column, column + tile_rows, dim);
+    prefetcher.next_share();
     pair_value_tile<tile_rows, V, careful>(weights, pair_count, values + column, dim, start, alpha,
                                            out + column * tile_lanes);
   }
-  prefetch_share(ahead, column, dim, dim);
+  prefetcher.next_share();
   pair_value_tail<tile_rows - 1, V, careful>(static_cast<int>(dim - column), weights, pair_count, values + column, dim,
                                              start, alpha, out + column * tile_lanes);
 }

@@ -47,22 +47,31 @@ void load_rows(const float* const* rows, int count, std::int64_t dim, float scal
   load_changed_rows(rows, count, dim, [scale](auto x) { return x * decltype(x)(scale); }, tile);
 }
 
-/// The reverse, times each lane's factor.
-inline void store_lanes(const float* tile, std::int64_t d, Vec factor, float* const* rows, int count) {
+/// The reverse, times each lane's factor. `check` stays 0 as long as all is finite: x · 0 is 0, or else NaN.
+inline void store_lanes(const float* tile, std::int64_t d, Vec factor, float* const* rows, int count, Row<2>& check) {
   Square columns;
-  each<vector_lanes>([&](int i) { columns[i] = load(tile + (d + i) * tile_lanes) * factor; });
+  each<vector_lanes>([&](int i) { columns[i] = load(tile + (d + i) * tile_lanes); });
+  each<vector_lanes>([&](int i) { check[i % 2] = multiply_add(columns[i], Vec(0.0f), check[i % 2]); });
+  each<vector_lanes>([&](int i) { columns[i] = columns[i] * factor; });
   store_square(columns, rows, d, count);
 }
 
-void store_rows(const float* tile, std::int64_t dim, const float* factor, float* const* rows, int count) {
+bool store_rows(const float* tile, std::int64_t dim, const float* factor, float* const* rows, int count) {
+  Row<2> check = {Vec(0.0f), Vec(0.0f)};
+  float scalar_check = 0.0f;
   for (int first = 0; first < count; first += vector_lanes) {
     const int used = count - first < vector_lanes ? count - first : vector_lanes;
     std::int64_t done = 0;
     for (; done + vector_lanes <= dim; done += vector_lanes)
-      store_lanes(tile + first, done, load(factor + first), rows + first, used);
+      store_lanes(tile + first, done, load(factor + first), rows + first, used, check);
     for (int lane = first; lane < first + used; ++lane)
-      for (std::int64_t d = done; d < dim; ++d) rows[lane][d] = tile[d * tile_lanes + lane] * factor[lane];
+      for (std::int64_t d = done; d < dim; ++d) {
+        const float x = tile[d * tile_lanes + lane];
+        scalar_check += x * 0.0f;
+        rows[lane][d] = x * factor[lane];
+      }
   }
+  return xsimd::all(check[0] + check[1] == Vec(0.0f)) && scalar_check == 0.0f;
 }
 
 bool all_finite(const float* tile, std::int64_t dim, int vectors) {

@@ -262,29 +262,27 @@ void QueryTile::absorb(const TileState& other) noexcept {
     }
 }
 
-bool QueryTile::finite() const noexcept {
-  return fresh_ || kernels_->all_finite(state_.out, arguments_->value_dim, vectors_);
-}
-
 void QueryTile::normalisers(float* factor) const noexcept {
   for (int lane = 0; lane < lanes(); ++lane) factor[lane] = state_.l[lane] == 0.0f ? 0.0f : 1.0f / state_.l[lane];
 }
 
-void QueryTile::close() noexcept {
+bool QueryTile::close() noexcept {
   alignas(64) float factor[max_lanes];
   normalisers(factor);
+  bool finite = true;
   if (arguments_->value_dim > 0) {
     if (fresh_) std::fill_n(state_.out, arguments_->value_dim * lanes(), 0.0f);
-    write_out(factor);
+    finite = write_out(factor);
   }
   if (arguments_->lse.data != nullptr) write_lse();
+  return finite;
 }
 
-void QueryTile::write_out(const float* factor) noexcept {
+bool QueryTile::write_out(const float* factor) noexcept {
   const MutableTensorView& out = arguments_->out;
   std::int64_t first[max_lanes];
   find_rows(out, head_->member.batch, head_->member.first_query, first);
-  write_rows(*kernels_, state_.out, arguments_->value_dim, factor, out, first, rows_, shared_->rows);
+  return write_rows(*kernels_, state_.out, arguments_->value_dim, factor, out, first, rows_, shared_->rows);
 }
 
 void QueryTile::write_lse() const noexcept {

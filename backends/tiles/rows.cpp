@@ -68,16 +68,17 @@ void gather_row(const kernels::Kernels& kernels, const TensorView& tensor, std::
   }
 }
 
-void write_rows(const kernels::Kernels& kernels, const float* tile, std::int64_t dim, const float* factor,
+bool write_rows(const kernels::Kernels& kernels, const float* tile, std::int64_t dim, const float* factor,
                 const MutableTensorView& tensor, const std::int64_t* first, int count,
                 const RowScratch& scratch) noexcept {
   const bool in_place = tensor.dtype == DType::f32 && last_stride(tensor) == 1;
   float* rows[max_lanes] = {};
   for (int lane = 0; lane < count; ++lane)
     rows[lane] = in_place ? tensor.as<float>() + first[lane] : scratch.rows + lane * scratch.stride;
-  kernels.store_rows(tile, dim, factor, rows, count);
-  if (in_place) return;
+  const bool finite = kernels.store_rows(tile, dim, factor, rows, count);
+  if (in_place) return finite;
   for (int lane = 0; lane < count; ++lane) write_row(kernels, rows[lane], tensor, first[lane], dim);
+  return finite;
 }
 
 }  // namespace attune::tiles

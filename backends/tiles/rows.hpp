@@ -51,8 +51,8 @@ struct RowScratch {
 };
 
 /// The lanes of a tile [dim][lanes], times each lane's factor, into rows of the tensor's last axis; lane's row begins
-/// at element first[lane]. Rounds once to the tensor's dtype.
-void write_rows(const kernels::Kernels& kernels, const float* tile, std::int64_t dim, const float* factor,
+/// at element first[lane]. Rounds once to the tensor's dtype. Were all elements of the lanes finite?
+bool write_rows(const kernels::Kernels& kernels, const float* tile, std::int64_t dim, const float* factor,
                 const MutableTensorView& tensor, const std::int64_t* first, int count,
                 const RowScratch& scratch) noexcept;
 
