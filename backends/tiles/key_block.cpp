@@ -127,16 +127,10 @@ std::int64_t usual_keys(int key_rows, std::int64_t head_dim, std::int64_t value_
 
 }  // namespace
 
-KeyCut::KeyCut(const KeyRange& all, int key_rows, std::int64_t head_dim, std::int64_t value_dim) noexcept : all_(all) {
-  const std::int64_t usual = usual_keys(key_rows, head_dim, value_dim), keys = all.end - all.begin;
-  if (keys <= usual) {
-    size_ = usual;
-    return;
-  }
-  const std::int64_t blocks = (keys + usual / 2) / usual;
-  // Whole tiles, and an even number of them: partial sums go by a key's place in its block modulo 4.
-  const std::int64_t step = 2 * key_rows;
-  size_ = (keys + blocks * step - 1) / (blocks * step) * step;
+KeyCut::KeyCut(const KeyRange& all, int key_rows, std::int64_t head_dim, std::int64_t value_dim) noexcept
+    : all_(all), size_(usual_keys(key_rows, head_dim, value_dim)) {
+  const std::int64_t keys = all.end - all.begin;
+  blocks_ = keys <= size_ ? 1 : (keys + size_ / 2) / size_;
 }
 
 std::int64_t KeyCut::most_keys(int key_rows, std::int64_t head_dim, std::int64_t value_dim) noexcept {
