@@ -10,6 +10,7 @@
 #include "engine/builtins.hpp"
 #include "engine/machines.hpp"
 #include "engine/plan_cache.hpp"
+#include "engine/plugins/loader.hpp"
 #include "engine/registry.hpp"
 #include "engine/select.hpp"
 #include "engine/workspace_pool.hpp"
@@ -52,12 +53,7 @@ struct Engine::State {
       : config(configuration),
         machines(Machine::detect()),
         registry(initial_registry(config.builtins)),
-        config_isa(machines.forced(config.isa)) {
-    if (!config.backend.empty() && find(*registry, config.backend) == nullptr) {
-      throw Error(ErrorCode::invalid_argument,
-                  "backend: \"" + config.backend + "\" is unknown; there are " + names(*registry));
-    }
-  }
+        config_isa(machines.forced(config.isa)) {}
 
   std::shared_ptr<const Registry> backends() const {
     const std::lock_guard lock(registry_mutex);
@@ -78,12 +74,30 @@ struct Engine::State {
 
   std::shared_ptr<const Plan> plan_for(const Request& request) {
     const std::shared_ptr<const Registry> current = backends();
+    require_known(*current, request.backend);
     const Pick picked = pick(*current, machines, request);
     if (picked.entry == nullptr) refuse_request(*current, machines, request);
     const Machine& machine = machine_for(*picked.entry, machines, request.isa);
     const PlanKey key{request.problem, picked.entry->backend.get(), machine.isa};
     if (auto plan = plans.find(key)) return plan;
     return plans.insert(key, make_plan(*picked.entry, request.problem, machine));
+  }
+
+  /// An unknown name may be that of a plugin that was not loaded: the message says why those were not.
+  void require_known(const Registry& current, std::string_view backend) const {
+    if (backend.empty() || find(current, backend) != nullptr) return;
+    std::string message = "backend: \"" + std::string(backend) + "\" is unknown; there are " + names(current);
+    const std::lock_guard lock(plugins_mutex);
+    for (const PluginFile& file : plugins.files()) {
+      if (file.state != PluginState::loaded)
+        message += "; " + file.path + " is " + name(file.state) + ": " + file.reason;
+    }
+    throw Error(ErrorCode::invalid_argument, message);
+  }
+
+  void add(std::shared_ptr<const Backend> backend) {
+    const std::lock_guard lock(registry_mutex);
+    registry = std::make_shared<const Registry>(with_backend(*registry, std::move(backend), false));
   }
 
   static std::shared_ptr<const Plan> make_plan(const RegisteredBackend& entry, const Problem& problem,
@@ -98,6 +112,8 @@ struct Engine::State {
   mutable std::mutex registry_mutex;
   std::shared_ptr<const Registry> registry;  // replaced, never changed
   const std::optional<Isa> config_isa;
+  mutable std::mutex plugins_mutex;
+  Loader plugins;
   PlanCache plans;
   WorkspacePool workspaces;
   std::once_flag executor_made;
@@ -124,9 +140,24 @@ Executor& Engine::executor() {
   return *state_->executor;
 }
 
-void Engine::add(std::shared_ptr<const Backend> backend) {
-  const std::lock_guard lock(state_->registry_mutex);
-  state_->registry = std::make_shared<const Registry>(with_backend(*state_->registry, std::move(backend), false));
+void Engine::add(std::shared_ptr<const Backend> backend) { state_->add(std::move(backend)); }
+
+PluginReport Engine::load_plugins(const PluginSearch& search) {
+  const auto add = [this](std::shared_ptr<const Backend> backend) -> std::string {
+    try {
+      state_->add(std::move(backend));
+      return {};
+    } catch (const Error& error) {
+      return error.what();
+    }
+  };
+  const std::lock_guard lock(state_->plugins_mutex);
+  return state_->plugins.load(search, state_->machines.best(), add);
+}
+
+std::vector<PluginFile> Engine::plugins() const {
+  const std::lock_guard lock(state_->plugins_mutex);
+  return state_->plugins.files();
 }
 
 std::vector<std::shared_ptr<const Backend>> Engine::backends() const {
@@ -136,7 +167,10 @@ std::vector<std::shared_ptr<const Backend>> Engine::backends() const {
 }
 
 Choice Engine::select(const Problem& problem, const Extents& extents, int threads, const Selection& selection) const {
-  return explain(*state_->backends(), state_->machines, state_->request(problem, extents, threads, selection));
+  const std::shared_ptr<const Registry> current = state_->backends();
+  const Request request = state_->request(problem, extents, threads, selection);
+  state_->require_known(*current, request.backend);
+  return explain(*current, state_->machines, request);
 }
 
 std::shared_ptr<const Plan> Engine::plan(const Problem& problem, const Extents& extents, int threads,

@@ -14,6 +14,7 @@
 #include "tools/attune/demo/demo.hpp"
 #include "tools/attune/io/pending_file.hpp"
 #include "tools/attune/io/tensor.hpp"
+#include "tools/attune/plugin/plugin.hpp"
 #include "tools/attune/run/run.hpp"
 
 namespace attune::tool {
@@ -25,6 +26,7 @@ constexpr const char* footer = R"(Examples:
   attune demo                                            attention on a real sentence, step by step
   attune backends                                        what there is to compute with
   attune run --q q.npy --k k.npy --v v.npy --out out.npy compute attention on tensors from files
+  attune plugin list                                     backends from shared libraries, and why not
   attune run --help                                      all options of a command
 
 Exit status: 0 done, 1 it failed, 2 the input or the command line was wrong.)";
@@ -82,6 +84,7 @@ int run_program(int argc, char** argv) {
   add_demo(program);
   add_run(program);
   add_backends(program);
+  add_plugin(program);
   return parse_and_run(program, argc, argv);
 }
 
