@@ -45,7 +45,7 @@ TEST_F(LoadPlugins, OfAFileWithRandomDamageToItsHeadersLeavesTheHostAlive) {
     std::string damaged = whole;
     damaged[at] = static_cast<char>(damaged[at] ^ 0x55);
     Engine engine(plain_config());
-    load_one(engine, home.folder().file("damaged.so", damaged));
+    load_one(engine, home.folder().file("damaged" + std::to_string(at) + ".so", damaged));
   }
 }
 

@@ -1,6 +1,7 @@
 // A plugin with one fault, which the file fault.cpp that is linked to it names.
 #include "tests/plugins/hostile/healthy.hpp"
 
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -43,7 +44,10 @@ void at_load() {
   if (has(Fault::throws_in_static)) throw std::runtime_error("thrown by a static initialiser");
   if (has(Fault::hangs_at_load)) hang();
   if (has(Fault::leaks_threads)) std::thread(hang).detach();
-  if (has(Fault::forks_at_load) && fork() == 0) hang();
+  if (has(Fault::forks_at_load) && fork() == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);  // a test leaves nothing behind
+    hang();
+  }
   if (has(Fault::prints_a_megabyte)) std::fputs(std::string(1 << 20, 'x').c_str(), stdout);
 }
 
@@ -134,7 +138,7 @@ void spoil(attune_plugin& table) {
   }
   if (has(Fault::endless_text)) {
     table.supports = [](void*, const attune_problem*, const attune_extents*, char* text, std::uint64_t bytes) {
-      std::memset(text, '\n', bytes);
+      if (bytes > 0) std::memset(text, '\n', bytes);
       return 0;
     };
   }
