@@ -12,15 +12,19 @@ struct Rows {
   std::int64_t stride;
 };
 
-/// Row strides from here on are far; copying pays for itself from so many tiles on (measured: 15 to 20 points lost at
-/// one tile, 3 to 10 won at eight).
-constexpr std::int64_t far_bytes = 8192;
+/// Rows so far apart each need a page of their own, and rows a multiple of 1 KiB apart share the few cache sets that
+/// their stride reaches. Copying them pays for itself from so many tiles on (measured: 15 to 20 points lost at one
+/// tile, 3 to 10 won at eight).
 constexpr int enough_users = 8;
+
+bool far(std::int64_t stride_bytes) noexcept {
+  return stride_bytes >= 8192 || (stride_bytes >= 2048 && stride_bytes % 1024 == 0);
+}
 
 bool usable_in_place(const TensorView& tensor, int users) noexcept {
   if (tensor.dtype != DType::f32 || (tensor.strides[3] != 1 && tensor.shape[3] != 1)) return false;
   const std::int64_t stride_bytes = std::abs(tensor.strides[2]) * static_cast<std::int64_t>(sizeof(float));
-  return stride_bytes < far_bytes || users < enough_users;
+  return !far(stride_bytes) || users < enough_users;
 }
 
 Rows contiguous_rows(const kernels::Kernels& kernels, const TensorView& tensor, std::int64_t batch, std::int64_t head,
