@@ -1,5 +1,4 @@
 """One shape in one dtype on all sides: checked, then timed in pairs of Attune and a peer, one right after the other."""
-import time
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -10,8 +9,7 @@ from oracle import Oracle
 from shapes import Shape
 from side import Side, SideError
 
-LOOK = 0.01  # seconds of one look at a side
-PAUSE = 0.01  # before each look, so that the threads of the side before have stopped spinning
+LOOK = 0.015  # seconds of one look at a side
 
 
 @dataclass
@@ -50,11 +48,6 @@ def checked(side: Side, variant: str, call: Call, oracle: Oracle) -> tuple[float
     return error, seconds
 
 
-def look(side: Side, variant: str) -> tuple[float, float]:
-    time.sleep(PAUSE)
-    return side.time(variant, LOOK)
-
-
 def candidates(side: Side, call: Call, oracle: Oracle, peer: Peer) -> dict[str, float]:
     """The right variants and their times; of those that are far behind only the first."""
     times = {}
@@ -65,15 +58,15 @@ def candidates(side: Side, call: Call, oracle: Oracle, peer: Peer) -> dict[str, 
             error, times[variant] = checked(side, variant, call, oracle)
             peer.error = max(peer.error, error)
             if times[variant] < 5 * min(times.values()):
-                times[variant] = min(times[variant], *(look(side, variant)[0] for _ in range(2)))
+                times[variant] = min(times[variant], *(side.time(variant, LOOK)[0] for _ in range(2)))
         except SideError as error:
             peer.notes.append(f"{variant}: {error}")
     return times
 
 
 def pair(attune: Side, side: Side, peer: Peer, seconds: list[float]) -> None:
-    ours, _ = look(attune, "attention")
-    theirs, cpu = look(side, peer.variant)
+    ours, _ = attune.time("attention", LOOK)
+    theirs, cpu = side.time(peer.variant, LOOK)
     seconds.append(ours)
     peer.ratios.append(theirs / ours)
     peer.cores = max(peer.cores, cpu / theirs)
@@ -107,7 +100,7 @@ def measure(shape: Shape, dtype: str, threads: int, attune: Side, sides: list[Si
         for _ in range(pairs):
             for side, peer in contests:
                 pair(attune, side, peer, ours)
-        result.seconds = median(ours) if ours else look(attune, "attention")[0]
+        result.seconds = median(ours) if ours else attune.time("attention", LOOK)[0]
         for _, peer in contests:
             peer.seconds = median(peer.ratios) * result.seconds
         return result

@@ -54,7 +54,7 @@ def print_row(result: Result) -> None:
     for peer in result.peers:
         for note in peer.notes:
             print(f"{'':<27}{peer.name} {note[:110]}")
-        if peer.cores > result.threads * 1.1:
+        if peer.cores > result.threads * 1.25:
             print(f"{'':<27}{peer.name} used {peer.cores:.1f} cores: more than it was given")
 
 

@@ -1,5 +1,6 @@
 """A side's process, seen from the comparison: serve.py says what is asked and answered."""
 import json
+import signal
 import subprocess
 import sys
 from importlib import metadata
@@ -22,12 +23,15 @@ class Side:
                                          stderr=subprocess.DEVNULL, text=True)
 
     def ask(self, **request) -> dict:
+        """The process runs only while it is asked: threads that still spin for their next call would slow others."""
+        self._process.send_signal(signal.SIGCONT)
         try:
             self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()
             line = self._process.stdout.readline()
         except BrokenPipeError:
             line = ""
+        self._process.send_signal(signal.SIGSTOP if line else signal.SIGCONT)
         if not line:
             raise SideError(f"{self.name} ended with status {self._process.wait()}")
         answer = json.loads(line)
@@ -49,6 +53,7 @@ class Side:
         return answer["seconds"], answer["cpu"]
 
     def close(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
         self._process.communicate()  # closes its input, which ends it
 
 
