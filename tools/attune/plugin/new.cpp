@@ -113,7 +113,7 @@ void print_next_steps(const std::string& name, const std::string& folder) {
   fmt::print("\n\nIt computes attention as it is. Build it, check it, use it:\n");
   fmt::print("  cmake -S {0} -B {0}/build\n  cmake --build {0}/build\n", folder);
   fmt::print("  attune plugin check {0}/build/{1}.so\n", folder, name);
-  fmt::print("  ATTUNE_PLUGIN_PATH={0}/build attune backends\n", folder);
+  fmt::print("  ATTUNE_PLUGIN_PATH={}/build attune backends\n", std::filesystem::absolute(folder).string());
   fmt::print("{}/README.md says how to go on.\n", folder);
 }
 
