@@ -1,6 +1,8 @@
 // Rows in and out of tiles.
 #pragma once
 
+#include <cstring>
+
 #include "backends/kernels/transpose.hpp"
 
 namespace {
@@ -26,7 +28,11 @@ inline void load_lanes(const float* const* rows, int count, std::int64_t dim, Ch
     });
   }
   for (; d < dim; ++d)
-    for (int i = 0; i < vector_lanes; ++i) tile[d * tile_lanes + i] = i < count ? change(from[i][d]) : 0.0f;
+    for (int i = 0; i < vector_lanes; ++i) {
+      float element;
+      std::memcpy(&element, from[i] + d, sizeof element);  // pairs of 16-bit floats are aligned to 2 bytes only
+      tile[d * tile_lanes + i] = i < count ? change(element) : 0.0f;
+    }
 }
 
 /// tile[d][lane] = change(rows[lane][d]) for lane < count, 0 for the other lanes.
