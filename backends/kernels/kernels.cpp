@@ -2,6 +2,7 @@
 // ATTUNE_KERNEL_ARCH (an xsimd architecture), ATTUNE_KERNEL_NAME and ATTUNE_KERNEL_RUNNABLE.
 #include "backends/kernels/kernels.hpp"
 
+#include "backends/kernels/decode.hpp"
 #include "backends/kernels/half.hpp"
 #include "backends/kernels/pair_tile.hpp"
 #include "backends/kernels/peak.hpp"
@@ -97,6 +98,7 @@ const Kernels ATTUNE_KERNEL_TABLE = {
     .normalise = ::normalise,
     .all_finite = ::all_finite,
     .pairs = has_pairs ? &pair_kernels : nullptr,
+    .decode = &decode_kernels,
     .multiply_add_peak = ::multiply_add_peak,
 };
 

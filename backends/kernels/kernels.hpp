@@ -57,6 +57,46 @@ struct PairKernels {
   double (*dot_peak)(std::int64_t iterations);
 };
 
+/// How elements of keys and values are stored.
+enum class Element : std::uint8_t { f32, f16, bf16 };
+
+/// Rows of keys or values where they lie in memory, their elements following each other.
+struct StoredRows {
+  const void* data = nullptr;
+  std::int64_t stride = 0;  // between rows, in elements
+  std::int64_t count = 0;
+  Element element = Element::f32;
+  const void* next = nullptr;  // rows that will be read after these, with the same stride: prefetched
+};
+
+/// For few queries (decode.hpp): head dims lie in lanes, and rows of queries, scores and sums each in a row of memory
+/// that is aligned to 64 bytes. Queries and sums are padded to `pitch` floats; queries with zeros.
+struct DecodeKernels {
+  /// scores[row · score_pitch + key] = scale · Σ_d queries[row · pitch + d] · keys[key][d]
+  void (*scores)(const float* queries, int rows, std::int64_t pitch, std::int64_t dim, float scale,
+                 const StoredRows& keys, float* scores, std::int64_t score_pitch);
+
+  // What options do to a row of scores.
+  void (*softcap)(float* scores, std::int64_t key_count, float cap);  // score = cap · tanh(score / cap)
+  void (*add_bias)(float* scores, std::int64_t key_count, const float* bias);
+  void (*select_keys)(float* scores, std::int64_t key_count, const float* marks);  // −inf where the mark is
+  /// score −= slope · |position − key|
+  void (*alibi)(float* scores, std::int64_t key_count, float slope, float position);
+
+  /// Scores of a row to weights under their maximum: *m = max, weight = exp2(score − m), *l = Σ weights; exp where
+  /// scores are `natural`. A score of −inf becomes −0, the mark for weighted_sum() in careful mode. key_count is a
+  /// multiple of the lanes of a tile.
+  void (*softmax)(float* scores, std::int64_t key_count, bool natural, float* m, float* l);
+
+  /// sums[row · pitch + c] += Σ_key weights[row · weight_pitch + key] · values[key][c], summed in the order of keys.
+  /// Careful mode skips weights of −0, whatever the value holds; on finite values both modes give the same bits.
+  void (*weighted_sum)(const float* weights, int rows, std::int64_t weight_pitch, const StoredRows& values,
+                       std::int64_t dim, bool careful, float* sums, std::int64_t pitch);
+
+  /// sums[i] = sums[i] · mine + others[i] · theirs; count is a multiple of the lanes of a tile.
+  void (*join)(float* sums, float mine, const float* others, float theirs, std::int64_t count);
+};
+
 struct Kernels {
   const char* name;  // of the instruction set, for example "avx512"
   int lanes;         // queries in a tile: two vectors
@@ -124,6 +164,8 @@ struct Kernels {
 
   /// Null where the instruction set has no products of bf16 pairs.
   const PairKernels* pairs;
+
+  const DecodeKernels* decode;
 
   /// Runs multiply-adds that touch registers alone and returns how many floating point operations that were: the
   /// yardstick of the benches.

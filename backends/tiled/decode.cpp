@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "backends/tiled/work_list.hpp"
-
 namespace attune::tiled {
 
 using tiles::HeadRows;
@@ -17,88 +15,146 @@ std::int64_t divide_up(std::int64_t a, std::int64_t b) noexcept { return (a + b 
 
 }  // namespace
 
-std::int64_t Decode::chunks(std::int64_t keys) const noexcept { return divide_up(keys, chunk_size(keys)); }
+struct Decode::Run {
+  const Arguments& arguments;
+  std::int64_t most_chunks;
+  std::size_t state_floats, worker_floats;
+  float *scratch, *own, *states;
 
-std::size_t Decode::state_floats(const Extents& extents) const noexcept {
-  // Any member may be as long as the longest, or just short enough for small chunks.
-  if (problem_.group() * extents.queries == 0 || extents.keys == 0) return 0;
-  const std::int64_t small = chunk_size(1);
-  const std::int64_t most_in_small = divide_up(std::min(extents.keys, 8 * small), small);
-  const std::int64_t most = std::max(chunks(extents.keys), most_in_small);
-  const bool may_split = extents.queries * problem_.group() <= kernels_.lanes || problem_.cu_seqlens;
-  return may_split ? chunk_floats() * static_cast<std::size_t>(extents.batch * problem_.kv_heads * most) : 0;
+  HeadRows head(std::int64_t index) const noexcept {
+    return tiles::head_rows(arguments, index / arguments.kv_heads, index % arguments.kv_heads);
+  }
+  float* state(std::int64_t index) const noexcept { return states + static_cast<std::size_t>(index) * state_floats; }
+  float* own_of(int worker) const noexcept { return own + static_cast<std::size_t>(worker) * worker_floats; }
+};
+
+std::int64_t Decode::chunks(std::int64_t keys) const noexcept {
+  return std::max<std::int64_t>(divide_up(keys, keys_per_chunk(keys)), 1);
 }
 
-TileState Decode::chunk_state(float* states, std::int64_t index) const noexcept {
-  float* memory = states + static_cast<std::size_t>(index) * chunk_floats();
+std::size_t Decode::state_floats(std::int64_t rows) const noexcept {
+  return by_rows_ ? layout_.state_floats(rows) : tiles::padded_floats((problem_.value_dim + 2) * kernels_.lanes);
+}
+
+std::size_t Decode::floats(const Extents& extents, int num_threads) const noexcept {
+  const std::int64_t rows = problem_.group() * extents.queries;
+  if (rows == 0 || (rows > most_rows() && !problem_.cu_seqlens)) return 0;
+  // Any member may be as long as the longest, or just short enough for small chunks.
+  const std::int64_t small = keys_per_chunk(1);
+  const std::int64_t most_in_small = chunks(std::min(extents.keys, 8 * small));
+  const std::int64_t most = std::max(chunks(extents.keys), most_in_small);
+  const std::int64_t taken = std::min(rows, most_rows());
+  return worker_floats(taken) * static_cast<std::size_t>(num_threads) +
+         state_floats(taken) * static_cast<std::size_t>(extents.batch * problem_.kv_heads * most);
+}
+
+KeyRange Decode::chunk_keys(const HeadRows& head, std::int64_t chunk) const noexcept {
+  const std::int64_t size = keys_per_chunk(head.member.keys);
+  return {chunk * size, std::min((chunk + 1) * size, head.member.keys)};
+}
+
+void Decode::run(const Arguments& arguments, std::int64_t most_chunks, float* scratch, float* memory, int num_threads,
+                 Executor& executor) const noexcept {
+  std::int64_t rows = 0;
+  for (std::int64_t member = 0; member < arguments.members; ++member)
+    if (const HeadRows head = tiles::head_rows(arguments, member, 0); takes(head)) rows = std::max(rows, head.count);
+  float* states = memory + worker_floats(rows) * static_cast<std::size_t>(num_threads);
+  const Run run{arguments, most_chunks, state_floats(rows), worker_floats(rows), scratch, memory, states};
+  const std::int64_t heads = arguments.members * arguments.kv_heads;
+  const auto compute_item = [&](std::int64_t item, int worker) noexcept { compute(run, item, worker); };
+  executor.parallel_for(heads * most_chunks, compute_item);
+  if (by_rows_ && most_chunks == 1) return;
+  const auto join_item = [&](std::int64_t item, int worker) noexcept { join(run, item, worker); };
+  executor.parallel_for(heads, join_item);
+}
+
+void Decode::compute(const Run& run, std::int64_t item, int worker) const noexcept {
+  const HeadRows head = run.head(item / run.most_chunks);
+  const std::int64_t chunk = item % run.most_chunks;
+  if (!takes(head) || head.count == 0 || chunk >= chunks(head.member.keys)) return;
+  if (!by_rows_) {
+    float* memory = run.scratch + static_cast<std::size_t>(worker) * scratch_.floats();
+    return compute_tile(run, head, chunk, memory, tile_state(run.state(item)));
+  }
+  if (run.most_chunks == 1) return compute_at_once(run, head, run.own_of(worker));
+  DecodeRows rows(kernels_, layout_, run.arguments, head, run.own_of(worker));
+  rows.attend(chunk_keys(head, chunk), layout_.state(run.state(item), head.count));
+}
+
+void Decode::join(const Run& run, std::int64_t item, int worker) const noexcept {
+  const HeadRows head = run.head(item);
+  if (!takes(head) || head.count == 0) return;
+  const std::int64_t first = item * run.most_chunks;
+  if (by_rows_)
+    join_rows(run, head, run.own_of(worker), first);
+  else
+    join_tiles(run, head, run.scratch + static_cast<std::size_t>(worker) * scratch_.floats(), first);
+}
+
+/// All there is to one head whose keys are a single chunk.
+void Decode::compute_at_once(const Run& run, const HeadRows& head, float* own) const noexcept {
+  DecodeRows rows(kernels_, layout_, run.arguments, head, own);
+  const RowsState whole = rows.whole(), part = rows.part();
+  rows.attend(chunk_keys(head, 0), part);
+  rows.begin(whole);
+  rows.absorb(part, whole);
+  rows.close(whole);
+}
+
+/// Joins the chunks' states in order.
+void Decode::join_rows(const Run& run, const HeadRows& head, float* own, std::int64_t first) const noexcept {
+  const DecodeRows rows(kernels_, layout_, run.arguments, head, own);
+  const RowsState whole = rows.whole();
+  rows.begin(whole);
+  for (std::int64_t chunk = 0; chunk < chunks(head.member.keys); ++chunk) {
+    const KeyRange keys = chunk_keys(head, chunk);
+    if (keys.end > rows.keys().begin && keys.begin < rows.keys().end)
+      rows.absorb(layout_.state(run.state(first + chunk), head.count), whole);
+  }
+  rows.close(whole);
+}
+
+TileState Decode::tile_state(float* memory) const noexcept {
   float* m = memory + problem_.value_dim * kernels_.lanes;
   return {memory, m, m + kernels_.lanes};
 }
 
-KeyRange Decode::chunk_keys(const HeadRows& head, std::int64_t chunk) const noexcept {
-  const std::int64_t size = chunk_size(head.member.keys);
-  return {chunk * size, std::min((chunk + 1) * size, head.member.keys)};
-}
-
-void Decode::run(const Arguments& arguments, std::int64_t most_chunks, float* scratch, float* states,
-                 Executor& executor) const noexcept {
-  const std::int64_t heads = arguments.members * arguments.kv_heads;
-  const auto head_of = [&](std::int64_t index) {
-    return tiles::head_rows(arguments, index / arguments.kv_heads, index % arguments.kv_heads);
-  };
-  const auto compute = [&](std::int64_t item, int worker) noexcept {
-    const HeadRows head = head_of(item / most_chunks);
-    const std::int64_t chunk = item % most_chunks;
-    if (!takes(head) || head.count == 0 || chunk_keys(head, chunk).begin >= head.member.keys) return;
-    run_chunk(arguments, head, chunk, worker_scratch(scratch, worker), chunk_state(states, item));
-  };
-  executor.parallel_for(heads * most_chunks, compute);
-  const auto join = [&](std::int64_t item, int worker) noexcept {
-    const HeadRows head = head_of(item);
-    if (!takes(head) || head.count == 0) return;
-    join_chunks(arguments, head, worker_scratch(scratch, worker),
-                states + static_cast<std::size_t>(item * most_chunks) * chunk_floats());
-  };
-  executor.parallel_for(heads, join);
-}
-
-void Decode::run_chunk(const Arguments& arguments, const HeadRows& head, std::int64_t chunk, float* memory,
-                       const TileState& result) const noexcept {
-  const Scratch shared = scratch_.shared(memory);
+void Decode::compute_tile(const Run& run, const HeadRows& head, std::int64_t chunk, float* scratch,
+                          const TileState& result) const noexcept {
+  const Scratch shared = scratch_.shared(scratch);
   QueryTile tile;
-  tile.open(kernels_, arguments, head, 0, scratch_.tile(memory, 0), shared);
+  tile.open(kernels_, run.arguments, head, 0, scratch_.tile(scratch, 0), shared);
   tile.reset(false);
   const KeyRange keys = chunk_keys(head, chunk);
-  walk_.attend(arguments, head, {&tile, 1}, keys, keys, false, {}, shared);
+  walk_.attend(run.arguments, head, {&tile, 1}, keys, keys, false, {}, shared);
   tile.save(result);
 }
 
 /// Joins the chunks' states in order; one with something that is not finite in it is computed again, carefully.
-void Decode::join_chunks(const Arguments& arguments, const HeadRows& head, float* memory,
-                         float* states) const noexcept {
-  const Scratch shared = scratch_.shared(memory);
+void Decode::join_tiles(const Run& run, const HeadRows& head, float* scratch, std::int64_t first) const noexcept {
+  const Scratch shared = scratch_.shared(scratch);
   QueryTile whole;
-  whole.open(kernels_, arguments, head, 0, scratch_.tile(memory, 0), shared);
+  whole.open(kernels_, run.arguments, head, 0, scratch_.tile(scratch, 0), shared);
   for (std::int64_t chunk = 0; chunk < chunks(head.member.keys); ++chunk) {
-    const TileState state = chunk_state(states, chunk);
-    if (!kernels_.all_finite(state.out, arguments.value_dim, whole.vectors())) {
+    const TileState state = tile_state(run.state(first + chunk));
+    if (!kernels_.all_finite(state.out, run.arguments.value_dim, whole.vectors())) {
       QueryTile part;
-      part.open(kernels_, arguments, head, 0, scratch_.tile(memory, 1), shared);
+      part.open(kernels_, run.arguments, head, 0, scratch_.tile(scratch, 1), shared);
       part.reset(false);
       const KeyRange keys = chunk_keys(head, chunk);
-      walk_.attend(arguments, head, {&part, 1}, keys, keys, true, {}, shared);
+      walk_.attend(run.arguments, head, {&part, 1}, keys, keys, true, {}, shared);
       part.save(state);
     }
     whole.absorb(state);
   }
   whole.close();
-  if (arguments.weights.data != nullptr) walk_.write_weights(arguments, head, whole, shared);
+  if (run.arguments.weights.data != nullptr) walk_.write_weights(run.arguments, head, whole, shared);
 }
 
 std::string Decode::describe(const Extents& extents) const {
-  return "decode; " + std::string(kernels_.name) + " tiles of " + std::to_string(kernels_.lanes) +
-         " queries, keys split into " + std::to_string(chunks(extents.keys)) + " chunks of " +
-         std::to_string(chunk_size(extents.keys));
+  const std::string way = by_rows_ ? " head dims in lanes" : " tiles of " + std::to_string(kernels_.lanes) + " queries";
+  return "decode; " + std::string(kernels_.name) + way + ", keys split into " + std::to_string(chunks(extents.keys)) +
+         " chunks of " + std::to_string(keys_per_chunk(extents.keys));
 }
 
 }  // namespace attune::tiled

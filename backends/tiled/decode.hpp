@@ -1,6 +1,9 @@
 // Decode: too few queries to share a block of keys in cache. A group's rows are taken together, so that every key is
 // read once and memory is the limit; the keys are split into chunks, an item of work each, whose states are joined in
 // order afterwards. Source: "Flash-Decoding for long-context inference", 2023.
+//
+// Which of two ways they are computed is the problem's affair alone: with head dims in lanes (decode_rows.hpp), or,
+// where weights are wanted, in a tile.
 #pragma once
 
 #include <cstddef>
@@ -12,6 +15,7 @@
 #include <attune/problem.hpp>
 
 #include "backends/kernels/kernels.hpp"
+#include "backends/tiled/decode_rows.hpp"
 #include "backends/tiled/walk.hpp"
 #include "backends/tiled/work_list.hpp"
 #include "backends/tiles/query_tile.hpp"
@@ -23,41 +27,61 @@ namespace attune::tiled {
 class Decode {
  public:
   Decode(const kernels::Kernels& kernels, const Problem& problem, const tiles::ScratchLayout& scratch) noexcept
-      : kernels_(kernels), problem_(problem), walk_{kernels}, scratch_(scratch) {}
+      : kernels_(kernels),
+        problem_(problem),
+        by_rows_(by_rows(problem)),
+        walk_{kernels},
+        scratch_(scratch),
+        layout_(kernels, problem) {}
 
-  bool takes(std::int64_t rows, std::int64_t keys) const noexcept { return splits_keys(rows, kernels_.lanes, keys); }
+  /// Do head dims lie in lanes?
+  static bool by_rows(const Problem& problem) noexcept { return !problem.weights; }
+
+  bool takes(std::int64_t rows, std::int64_t keys) const noexcept {
+    return by_rows_ ? decodes_by_rows(rows, keys) : splits_keys(rows, kernels_.lanes, keys);
+  }
   bool takes(const tiles::HeadRows& head) const noexcept { return takes(head.count, head.member.keys); }
 
   /// Of a member with so many keys.
   std::int64_t chunks(std::int64_t keys) const noexcept;
 
-  /// What the states of all chunks take, beside the workers' scratch memory.
-  std::size_t state_floats(const Extents& extents) const noexcept;
+  /// What it needs beside the workers' scratch memory of the plan.
+  std::size_t floats(const Extents& extents, int num_threads) const noexcept;
 
-  /// Computes all members that it takes, none of which has more chunks than `most_chunks`.
-  void run(const Arguments& arguments, std::int64_t most_chunks, float* scratch, float* states,
+  /// Computes all members that it takes, none of which has more chunks than `most_chunks`. `scratch` is the plan's,
+  /// `memory` its own; the executor has at most num_threads threads.
+  void run(const Arguments& arguments, std::int64_t most_chunks, float* scratch, float* memory, int num_threads,
            Executor& executor) const noexcept;
 
   /// How it cuts a call, in words for people.
   std::string describe(const Extents& extents) const;
 
  private:
-  std::int64_t chunk_size(std::int64_t keys) const noexcept { return keys_per_chunk(keys); }
+  struct Run;  // of a call
+
   KeyRange chunk_keys(const tiles::HeadRows& head, std::int64_t chunk) const noexcept;
-  std::size_t chunk_floats() const noexcept { return tiles::padded_floats((problem_.value_dim + 2) * kernels_.lanes); }
-  tiles::TileState chunk_state(float* states, std::int64_t index) const noexcept;
-  float* worker_scratch(float* scratch, int worker) const noexcept {
-    return scratch + static_cast<std::size_t>(worker) * scratch_.floats();
-  }
-  void run_chunk(const Arguments& arguments, const tiles::HeadRows& head, std::int64_t chunk, float* memory,
-                 const tiles::TileState& result) const noexcept;
-  void join_chunks(const Arguments& arguments, const tiles::HeadRows& head, float* memory,
-                   float* states) const noexcept;
+  /// Of a head with at most so many rows.
+  std::size_t state_floats(std::int64_t rows) const noexcept;
+  std::size_t worker_floats(std::int64_t rows) const noexcept { return by_rows_ ? layout_.worker_floats(rows) : 0; }
+  std::int64_t most_rows() const noexcept { return by_rows_ ? max_decode_rows : kernels_.lanes; }
+
+  void compute(const Run& run, std::int64_t item, int worker) const noexcept;
+  void join(const Run& run, std::int64_t item, int worker) const noexcept;
+  void compute_at_once(const Run& run, const tiles::HeadRows& head, float* own) const noexcept;
+  void join_rows(const Run& run, const tiles::HeadRows& head, float* own, std::int64_t first) const noexcept;
+
+  // In a tile.
+  tiles::TileState tile_state(float* memory) const noexcept;
+  void compute_tile(const Run& run, const tiles::HeadRows& head, std::int64_t chunk, float* scratch,
+                    const tiles::TileState& result) const noexcept;
+  void join_tiles(const Run& run, const tiles::HeadRows& head, float* scratch, std::int64_t first) const noexcept;
 
   const kernels::Kernels& kernels_;
   Problem problem_;
+  bool by_rows_;
   KeyWalk walk_;
   tiles::ScratchLayout scratch_;
+  RowsLayout layout_;
 };
 
 }  // namespace attune::tiled

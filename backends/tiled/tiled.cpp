@@ -73,7 +73,7 @@ class TiledPlan final : public Plan {
 
   std::size_t workspace_bytes(const Extents& extents, int num_threads) const noexcept override {
     const auto threads = static_cast<std::size_t>(num_threads);
-    return sizeof(float) * (scratch_.floats() * threads + decode_.state_floats(extents));
+    return sizeof(float) * (scratch_.floats() * threads + decode_.floats(extents, num_threads));
   }
 
   Status execute(const Arguments& arguments, std::span<std::byte> workspace,
@@ -130,8 +130,9 @@ Status TiledPlan::execute(const Arguments& arguments, std::span<std::byte> works
   };
   chosen.parallel_for(work.size(), run);
   if (found.most_chunks > 0) {
-    float* states = memory + static_cast<std::size_t>(executor.num_threads()) * scratch_.floats();
-    decode_.run(arguments, found.most_chunks, memory, states, chosen);
+    const int threads = executor.num_threads();
+    float* own = memory + static_cast<std::size_t>(threads) * scratch_.floats();
+    decode_.run(arguments, found.most_chunks, memory, own, threads, chosen);
   }
   return Status::ok;
 }
@@ -200,10 +201,15 @@ class TiledBackend final : public Backend {
 
   double estimate(const Problem& problem, const Extents& extents, const Machine& machine,
                   int threads) const noexcept override {
+    constexpr double wake_seconds = 5e-6;
+    if (Decode::by_rows(problem) && tiled::decodes_by_rows(problem.group() * extents.queries, extents.keys)) {
+      if (threads == 1 || !worth_threads(problem, extents))
+        return tiles::estimate_decode_seconds(problem, extents, machine, 1);
+      return wake_seconds + tiles::estimate_decode_seconds(problem, extents, machine, threads);
+    }
     const double passes = problem.weights ? 1.5 : 1.0;  // the scores are computed twice
     const double alone = passes * tiles::estimate_seconds(problem, extents, machine);
     if (threads == 1 || !worth_threads(problem, extents)) return alone;
-    constexpr double wake_seconds = 5e-6;
     return wake_seconds + alone / threads;
   }
 

@@ -34,11 +34,16 @@ Item WorkList::operator[](std::int64_t index) const noexcept {
 
 std::int64_t keys_per_chunk(std::int64_t keys) noexcept {
   // About 128 keys where there are few, so that several threads find work; about 512 where joining is to cost nothing.
-  return keys <= 1024 ? 128 : 512;
+  return keys <= 1024 ? 128 : max_chunk;
 }
 
 bool splits_keys(std::int64_t rows, int lanes, std::int64_t keys) noexcept {
   return rows <= lanes && keys > keys_per_chunk(keys);
+}
+
+bool decodes_by_rows(std::int64_t rows, std::int64_t keys) noexcept {
+  if (rows < 1 || rows > max_decode_rows) return false;
+  return rows <= 8 || keys > 256;
 }
 
 }  // namespace attune::tiled

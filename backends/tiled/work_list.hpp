@@ -46,10 +46,17 @@ class WorkList {
 
 /// Decode: the few queries of a group fill less than a tile, so keys are split into chunks instead, which are joined in
 /// order. A chunk is a whole number of blocks, and its size a function of what decides rounding and of nothing else.
+inline constexpr std::int64_t max_chunk = 512;
 std::int64_t keys_per_chunk(std::int64_t keys) noexcept;
 
 /// Are this member's keys split? `rows` is group · queries.
 bool splits_keys(std::int64_t rows, int lanes, std::int64_t keys) noexcept;
+
+/// The same where head dims lie in lanes (decode_rows.hpp). Rows that are few enough go that way
+/// however few their keys are; more of them, but less than fill tiles well, where there are keys to read by the
+/// hundred.
+inline constexpr int max_decode_rows = 32;
+bool decodes_by_rows(std::int64_t rows, std::int64_t keys) noexcept;
 
 /// Below this many floating point operations waking other threads costs more than it brings.
 inline constexpr double min_parallel_flops = 1e6;

@@ -1,5 +1,7 @@
 #include "backends/tiles/capability.hpp"
 
+#include <algorithm>
+
 #include <attune/error.hpp>
 
 #include "backends/kernels/instruction_sets.hpp"
@@ -44,9 +46,24 @@ const kernels::Kernels& kernels_for(const Machine& machine) {
 }
 
 double estimate_seconds(const Problem& problem, const Extents& extents, const Machine& machine) noexcept {
-  // A pair of query and key costs its products and a softmax worth about 7 head dims.
-  const double pairs = attended_pairs(problem, extents);
+  // A pair of query and key costs its products and a softmax worth about 7 head dims, and idle lanes cost as much as
+  // busy ones: tiles are one or two vectors wide.
+  const auto* kernels = kernels::find(name(machine.isa));
+  const std::int64_t vector = kernels != nullptr ? kernels->lanes / 2 : 1;
+  const std::int64_t rows = std::max<std::int64_t>(problem.group() * extents.queries, 1);
+  const double idle = static_cast<double>((rows + vector - 1) / vector * vector) / static_cast<double>(rows);
+  const double pairs = idle * attended_pairs(problem, extents);
   return pairs * 2.0 * static_cast<double>(problem.head_dim + problem.value_dim + 14) / typical_peak(machine.isa);
+}
+
+double estimate_decode_seconds(const Problem& problem, const Extents& extents, const Machine& machine,
+                               int threads) noexcept {
+  // Two thirds of the peak, or what memory gives: most of it to the first thread.
+  const double operations = flops(problem, extents) * 1.5 / typical_peak(machine.isa) / threads;
+  const double token_bytes = static_cast<double>(problem.head_dim) * static_cast<double>(size_of(problem.key_dtype)) +
+                             static_cast<double>(problem.value_dim) * static_cast<double>(size_of(problem.value_dtype));
+  const double bytes = static_cast<double>(problem.kv_heads) * static_cast<double>(extents.total_keys) * token_bytes;
+  return std::max(operations, bytes / (threads == 1 ? 20e9 : 30e9));
 }
 
 }  // namespace attune::tiles

@@ -23,4 +23,9 @@ const kernels::Kernels& kernels_for(const Machine& machine);
 /// Seconds on one thread, from the instruction set's width and typical shares of peak.
 double estimate_seconds(const Problem& problem, const Extents& extents, const Machine& machine) noexcept;
 
+/// Seconds of a decode whose keys are split and whose head dims lie in lanes: the larger of its operations and of what
+/// memory takes to deliver keys and values.
+double estimate_decode_seconds(const Problem& problem, const Extents& extents, const Machine& machine,
+                               int threads) noexcept;
+
 }  // namespace attune::tiles

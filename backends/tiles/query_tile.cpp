@@ -6,6 +6,7 @@
 #include <numbers>
 
 #include "backends/tiles/rows.hpp"
+#include "backends/tiles/softmax_state.hpp"
 
 namespace attune::tiles {
 namespace {
@@ -13,19 +14,6 @@ namespace {
 std::int64_t divide_up(std::int64_t a, std::int64_t b) noexcept { return (a + b - 1) / b; }
 
 constexpr float infinity = std::numeric_limits<float>::infinity();
-
-/// Where the sum starts for a row with this sink: the sink is one key of weight exp(sink − m), without a value.
-float first_sum(float sink) noexcept {
-  if (std::isnan(sink) || sink == infinity) return std::numeric_limits<float>::quiet_NaN();
-  return sink == -infinity ? 0.0f : 1.0f;
-}
-
-/// What a sum kept under the maximum m is worth under the larger maximum `joint`.
-float rescaling(float m, float joint, bool natural) noexcept {
-  const float lowest = std::numeric_limits<float>::lowest();
-  const double difference = static_cast<double>(std::max(m, lowest)) - static_cast<double>(std::max(joint, lowest));
-  return static_cast<float>(natural ? std::exp(difference) : std::exp2(difference));
-}
 
 }  // namespace
 
@@ -150,7 +138,7 @@ void QueryTile::reset(bool with_sinks) noexcept {
     state_.l[lane] = 0.0f;
     if (!with_sinks || sinks.data == nullptr || lane >= rows_) continue;
     const float sink = sinks.as<float>()[places_[static_cast<std::size_t>(lane)].head * sinks.strides[0]];
-    state_.m[lane] = static_cast<float>(static_cast<double>(sink) * (natural_ ? 1.0 : std::numbers::log2e));
+    state_.m[lane] = first_maximum(sink, natural_);
     state_.l[lane] = first_sum(sink);
   }
 }
@@ -291,11 +279,7 @@ void QueryTile::write_lse() const noexcept {
   std::int64_t index[max_lanes];
   find_rows(lse, head_->member.batch, head_->member.first_query, index);
   for (int lane = 0; lane < rows_; ++lane) {
-    const auto m = static_cast<double>(state_.m[lane]);
-    const double natural_m = natural_ ? m : m * std::numbers::ln2;
-    const double value = state_.l[lane] == 0.0f ? -std::numeric_limits<double>::infinity()
-                                                : natural_m + std::log(static_cast<double>(state_.l[lane]));
-    lse.as<float>()[index[lane]] = static_cast<float>(value);
+    lse.as<float>()[index[lane]] = log_sum_exp(state_.m[lane], state_.l[lane], natural_);
   }
 }
 

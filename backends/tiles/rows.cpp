@@ -12,7 +12,8 @@ std::int64_t last_stride(const TensorLayout& tensor) noexcept {
   return tensor.strides[static_cast<std::size_t>(tensor.rank) - 1];
 }
 
-/// One row, converted.
+}  // namespace
+
 void write_row(const kernels::Kernels& kernels, const float* row, const MutableTensorView& tensor, std::int64_t first,
                std::int64_t count) noexcept {
   const std::int64_t stride = last_stride(tensor);
@@ -31,8 +32,6 @@ void write_row(const kernels::Kernels& kernels, const float* row, const MutableT
     for (std::int64_t i = 0; i < n; ++i) elements[(done + i) * stride] = narrowed[i];
   }
 }
-
-}  // namespace
 
 std::size_t padded_floats(std::int64_t floats) noexcept { return (static_cast<std::size_t>(floats) + 15) / 16 * 16; }
 

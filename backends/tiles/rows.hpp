@@ -44,6 +44,10 @@ inline kernels::Ahead rows_ahead(const TensorView& tensor, std::int64_t batch, s
 /// Asks for all of them at once.
 void fetch(const kernels::Ahead& ahead) noexcept;
 
+/// One row into a tensor's last axis from element `first` on, rounded once to its dtype.
+void write_row(const kernels::Kernels& kernels, const float* row, const MutableTensorView& tensor, std::int64_t first,
+               std::int64_t count) noexcept;
+
 /// Where rows wait on their way to a tensor that they cannot be written into directly: one of `stride` floats per lane.
 struct RowScratch {
   float* rows = nullptr;

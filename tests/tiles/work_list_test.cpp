@@ -56,4 +56,19 @@ TEST(WorkList, DealsTheHeaviestOfEachHeadFirst) {
     }
 }
 
+TEST(Decode, TakesFewRowsAlwaysAndMoreWhereThereAreKeysToRead) {
+  for (const std::int64_t keys : {0, 1, 128, 100000}) EXPECT_TRUE(attune::tiled::decodes_by_rows(8, keys));
+  EXPECT_FALSE(attune::tiled::decodes_by_rows(0, 4096));
+  EXPECT_FALSE(attune::tiled::decodes_by_rows(16, 16));
+  EXPECT_TRUE(attune::tiled::decodes_by_rows(16, 4096));
+  EXPECT_FALSE(attune::tiled::decodes_by_rows(attune::tiled::max_decode_rows + 1, 4096));
+}
+
+TEST(Decode, ChunksFitTheScratchMemory) {
+  for (const std::int64_t keys : {1, 1024, 1025, 100000}) {
+    EXPECT_GT(attune::tiled::keys_per_chunk(keys), 0);
+    EXPECT_LE(attune::tiled::keys_per_chunk(keys), attune::tiled::max_chunk);
+  }
+}
+
 }  // namespace

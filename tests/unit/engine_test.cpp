@@ -72,6 +72,19 @@ TEST(Config, ForcesABackendThatTheCallCanOverrule) {
   EXPECT_EQ(engine.select(Problem{}, Extents{}, 1, force("tiled")).backend, "tiled");
 }
 
+TEST(Config, ChoosesTiledForADecodeOnAnyNumberOfThreads) {
+  const Environment backend("ATTUNE_BACKEND", ""), isa("ATTUNE_ISA", "");
+  const Engine engine;
+  Problem problem;
+  problem.heads = 32;
+  problem.kv_heads = 8;
+  problem.head_dim = problem.value_dim = 128;
+  for (const std::int64_t keys : {512, 4096, 16384})
+    for (const int threads : {1, 2, 64})
+      EXPECT_EQ(engine.select(problem, Extents::padded(1, 1, keys), threads).backend, "tiled")
+          << keys << ", " << threads;
+}
+
 TEST(Config, AnUnknownBackendIsRefusedByCallsListingTheKnown) {
   Engine::Config wrong = config();
   wrong.backend = "magic";

@@ -1,0 +1,37 @@
+// Attention of few queries: the kernels of DecodeKernels.
+//
+// A decode step reads each key and value once, D + Dv elements, for 2 · rows · (D + Dv) operations, rows being the
+// queries that share them: a group of 4 does 2 operations for each byte of f32. Memory is the limit as long as the
+// products keep pace with it, and keeping pace takes two things. No lane may idle: with queries in lanes, as in a tile,
+// 4 rows would fill a quarter or half of a vector; with head dims in lanes they fill it whatever their number. And no
+// element may be read or converted twice: a key row that is in registers meets all rows, 16-bit elements are widened on
+// their way from memory.
+//
+//   scores: K keys × R rows of accumulators over the vectors of a row, then one tree of additions that leaves a score
+//   in
+//           each lane (28 instructions for 8 · R · K … multiply-adds of a head_dim of 128);
+//   softmax: along rows of scores, full lanes;
+//   values: R rows × C vectors of columns, the weight broadcast.
+//
+// Rows beyond 4 go in groups of up to 4 that take turns on keys in L1. What will be read next is prefetched some KB
+// ahead, also across the end of the rows: on one core that is worth half of the memory's bandwidth.
+#pragma once
+
+#include "backends/kernels/decode_scores.hpp"
+#include "backends/kernels/decode_softmax.hpp"
+#include "backends/kernels/decode_values.hpp"
+
+namespace {
+
+constexpr attune::kernels::DecodeKernels decode_kernels = {
+    .scores = decode_scores,
+    .softcap = softcap_row,
+    .add_bias = bias_row,
+    .select_keys = select_row,
+    .alibi = alibi_row,
+    .softmax = softmax_row,
+    .weighted_sum = decode_weighted_sum,
+    .join = join_rows,
+};
+
+}  // namespace

@@ -1,0 +1,117 @@
+// Vectors along a row of memory: elements of any dtype in, f32 lanes out, whole vectors and the part at a row's end;
+// and the sums over the lanes of several vectors at once. What the instruction sets have for it, and the generic forms.
+#pragma once
+
+#include <cstring>
+
+#include "backends/kernels/half.hpp"
+#include "backends/kernels/kernels.hpp"
+#include "backends/kernels/vector.hpp"
+
+namespace {
+
+using attune::kernels::Element;
+
+/// How an element is stored.
+template <Element E>
+struct Stored {
+  using Type = std::uint16_t;
+};
+template <>
+struct Stored<Element::f32> {
+  using Type = float;
+};
+template <Element E>
+using StoredAs = typename Stored<E>::Type;
+
+/// vector_lanes elements as f32.
+template <Element E>
+inline Vec load_row(const StoredAs<E>* p) {
+  if constexpr (E == Element::f32) {
+    return load_unaligned(p);
+  } else {
+#if defined(__AVX512F__)
+    const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+    if constexpr (E == Element::f16) return _mm512_cvtph_ps(bits);
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
+#elif defined(__AVX2__) && defined(__F16C__)
+    const __m128i bits = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    if constexpr (E == Element::f16) return _mm256_cvtph_ps(bits);
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16));
+#else
+    alignas(64) float wide[vector_lanes];
+    for (int i = 0; i < vector_lanes; ++i) wide[i] = widen(p[i], E == Element::bf16);
+    return load(wide);
+#endif
+  }
+}
+
+/// The first `count` < vector_lanes elements, and 0 in the other lanes. Nothing beyond them is read.
+template <Element E>
+inline Vec load_row_part(const StoredAs<E>* p, int count) {
+#if defined(__AVX512F__)
+  const auto mask = static_cast<__mmask16>((1u << count) - 1);
+  if constexpr (E == Element::f32) {
+    return _mm512_maskz_loadu_ps(mask, p);
+  } else {
+    const __m256i bits = _mm256_maskz_loadu_epi16(mask, p);
+    if constexpr (E == Element::f16) return _mm512_cvtph_ps(bits);
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
+  }
+#else
+#if defined(__AVX2__)
+  if constexpr (E == Element::f32) {
+    const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    return _mm256_maskload_ps(p, _mm256_cmpgt_epi32(_mm256_set1_epi32(count), lanes));
+  }
+#endif
+  alignas(64) StoredAs<E> part[vector_lanes];
+#pragma GCC unroll 8
+  for (int i = 0; i < vector_lanes; ++i) part[i] = i < count ? p[i] : StoredAs<E>{};
+  return load_row<E>(part);
+#endif
+}
+
+/// The sums over the lanes of four vectors, stored one after the other. In what order lanes are summed is the same for
+/// each.
+inline void store_sums(Vec a, Vec b, Vec c, Vec d, float* to) {
+#if defined(__AVX512F__)
+  const __m512d ab = _mm512_castps_pd(_mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b)));
+  const __m512d cd = _mm512_castps_pd(_mm512_add_ps(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d)));
+  const __m512d quarters = _mm512_castps_pd(
+      _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(ab, cd)), _mm512_castpd_ps(_mm512_unpackhi_pd(ab, cd))));
+  const __m256 halves = _mm256_add_ps(_mm256_castpd_ps(_mm512_castpd512_pd256(quarters)),
+                                      _mm256_castpd_ps(_mm512_extractf64x4_pd(quarters, 1)));
+  _mm_storeu_ps(to, _mm_add_ps(_mm256_castps256_ps128(halves), _mm256_extractf128_ps(halves, 1)));
+#elif defined(__AVX2__)
+  const __m256d ab = _mm256_castps_pd(_mm256_add_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b)));
+  const __m256d cd = _mm256_castps_pd(_mm256_add_ps(_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d)));
+  const __m256 halves =
+      _mm256_add_ps(_mm256_castpd_ps(_mm256_unpacklo_pd(ab, cd)), _mm256_castpd_ps(_mm256_unpackhi_pd(ab, cd)));
+  _mm_storeu_ps(to, _mm_add_ps(_mm256_castps256_ps128(halves), _mm256_extractf128_ps(halves, 1)));
+#else
+  static_assert(vector_lanes == 4);
+  const Vec ac = xsimd::zip_lo(a, c) + xsimd::zip_hi(a, c);
+  const Vec bd = xsimd::zip_lo(b, d) + xsimd::zip_hi(b, d);
+  store_unaligned(to, xsimd::zip_lo(ac, bd) + xsimd::zip_hi(ac, bd));
+#endif
+}
+
+/// The sum of all lanes, in their order.
+inline float sum_of_lanes(Vec x) {
+  alignas(64) float lanes[vector_lanes];
+  store(lanes, x);
+  float sum = lanes[0];
+  for (int i = 1; i < vector_lanes; ++i) sum += lanes[i];
+  return sum;
+}
+
+inline float largest_lane(Vec x) {
+  alignas(64) float lanes[vector_lanes];
+  store(lanes, x);
+  float largest = lanes[0];
+  for (int i = 1; i < vector_lanes; ++i) largest = largest < lanes[i] ? lanes[i] : largest;
+  return largest;
+}
+
+}  // namespace

@@ -1,0 +1,289 @@
+#include "backends/tiled/decode_rows.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <numbers>
+
+#include "backends/tiles/rows.hpp"
+#include "backends/tiles/softmax_state.hpp"
+
+namespace attune::tiled {
+
+using kernels::Element;
+using kernels::StoredRows;
+using tiles::index_of;
+
+namespace {
+
+constexpr float minus_infinity = -std::numeric_limits<float>::infinity();
+
+/// Keys or values that are copied at a time where their elements do not follow each other.
+constexpr std::int64_t copied_rows = 48;
+
+/// Scores beyond a chunk's last that the kernel may write.
+constexpr std::int64_t score_slack = 64;
+
+std::int64_t rounded_up(std::int64_t n, std::int64_t to) noexcept { return (n + to - 1) / to * to; }
+
+Element element_of(DType dtype) noexcept {
+  return dtype == DType::f32 ? Element::f32 : dtype == DType::f16 ? Element::f16 : Element::bf16;
+}
+
+std::int64_t element_bytes(Element element) noexcept { return element == Element::f32 ? 4 : 2; }
+
+const void* row_address(const TensorView& tensor, std::int64_t batch, std::int64_t head, std::int64_t row) noexcept {
+  return static_cast<const char*>(tensor.data) +
+         index_of(tensor, batch, head, row) * element_bytes(element_of(tensor.dtype));
+}
+
+template <typename T>
+void gather_rows(const T* from, std::int64_t row_stride, std::int64_t stride, std::int64_t rows, std::int64_t dim,
+                 T* to) noexcept {
+  for (std::int64_t row = 0; row < rows; ++row)
+    for (std::int64_t d = 0; d < dim; ++d) to[row * dim + d] = from[row * row_stride + d * stride];
+}
+
+}  // namespace
+
+RowsLayout::RowsLayout(const kernels::Kernels& kernels, const Problem& problem) noexcept
+    : query_pitch(rounded_up(problem.head_dim, std::max(16, kernels.lanes))),
+      value_pitch(rounded_up(problem.value_dim, std::max(16, kernels.lanes))),
+      score_pitch(max_chunk + score_slack),
+      copy_floats(std::max(copied_rows * std::max(query_pitch, value_pitch), score_pitch)) {}
+
+std::size_t RowsLayout::state_floats(std::int64_t rows) const noexcept {
+  return tiles::padded_floats(rows * (value_pitch + 2));
+}
+
+RowsState RowsLayout::state(float* memory, std::int64_t rows) const noexcept {
+  float* m = memory + rows * value_pitch;
+  return {memory, m, m + rows};
+}
+
+std::size_t RowsLayout::worker_floats(std::int64_t rows) const noexcept {
+  return static_cast<std::size_t>(rows * (query_pitch + score_pitch) + copy_floats) + 2 * state_floats(rows);
+}
+
+DecodeRows::DecodeRows(const kernels::Kernels& kernels, const RowsLayout& layout, const Arguments& arguments,
+                       const tiles::HeadRows& head, float* memory) noexcept
+    : kernels_(kernels),
+      layout_(layout),
+      arguments_(arguments),
+      head_(head),
+      count_(static_cast<int>(head.count)),
+      queries_(memory),
+      scores_(queries_ + head.count * layout.query_pitch),
+      copy_(scores_ + head.count * layout.score_pitch),
+      whole_(layout.state(copy_ + layout.copy_floats, head.count)),
+      part_(layout.state(copy_ + layout.copy_floats + layout.state_floats(head.count), head.count)) {
+  const bool float_mask = arguments.mask.data != nullptr && arguments.mask.dtype != DType::boolean;
+  natural_ = float_mask || arguments.alibi_slopes.data != nullptr || arguments.softcap > 0;
+  scale_ = static_cast<float>(arguments.scale * (natural_ ? 1.0 : std::numbers::log2e));
+  find_rows();
+}
+
+void DecodeRows::find_rows() noexcept {
+  attended_ = {std::numeric_limits<std::int64_t>::max(), 0};
+  for (int r = 0; r < count_; ++r) {
+    Row& row = rows_[static_cast<std::size_t>(r)];
+    row.head = head_.kv_head * arguments_.group() + r / head_.member.queries;
+    row.query = r % head_.member.queries;
+    row.keys = arguments_.attended_keys(head_.member, row.query);
+    if (row.keys.begin < row.keys.end)
+      attended_ = {std::min(attended_.begin, row.keys.begin), std::max(attended_.end, row.keys.end)};
+  }
+  if (attended_.end == 0) attended_ = {};
+}
+
+void DecodeRows::load_queries() noexcept {
+  if (loaded_) return;
+  loaded_ = true;
+  const TensorView& query = arguments_.query;
+  for (int r = 0; r < count_; ++r) {
+    const Row& row = rows_[static_cast<std::size_t>(r)];
+    float* to = queries_ + r * layout_.query_pitch;
+    const std::int64_t first = index_of(query, head_.member.batch, row.head, head_.member.first_query + row.query);
+    const float* read = tiles::read_row(kernels_, query, first, query.strides[3], arguments_.head_dim, to);
+    if (read != to) std::copy_n(read, arguments_.head_dim, to);
+    std::fill(to + arguments_.head_dim, to + layout_.query_pitch, 0.0f);
+  }
+}
+
+/// Calls f(keys, attended) for the part of each of the block map's blocks that lies among these keys.
+template <typename F>
+void DecodeRows::for_blocks(const Row& row, KeyRange keys, F f) const noexcept {
+  const TensorView& map = arguments_.block_mask;
+  const std::int64_t first = index_of(map, head_.index, row.head, row.query / arguments_.block_queries);
+  for (std::int64_t key = keys.begin; key < keys.end;) {
+    const std::int64_t block = key / arguments_.block_keys;
+    const std::int64_t next = std::min((block + 1) * arguments_.block_keys, keys.end);
+    f(KeyRange{key, next}, map.as<std::uint8_t>()[first + block * map.strides[3]] != 0);
+    key = next;
+  }
+}
+
+/// These keys without what no row attends at either end.
+KeyRange DecodeRows::wanted(KeyRange keys) const noexcept {
+  keys = {std::max(keys.begin, attended_.begin), std::min(keys.end, attended_.end)};
+  if (arguments_.block_mask.data == nullptr) return keys;
+  KeyRange found{keys.end, keys.begin};
+  for (int r = 0; r < count_; ++r)
+    for_blocks(rows_[static_cast<std::size_t>(r)], keys, [&](KeyRange block, bool attended) {
+      if (attended) found = {std::min(found.begin, block.begin), std::max(found.end, block.end)};
+    });
+  return found;
+}
+
+/// Calls f(rows, first) for these keys' rows of the tensor: where they are, or in copied pieces.
+template <typename F>
+void DecodeRows::for_stored(const TensorView& tensor, KeyRange keys, F f) noexcept {
+  const std::int64_t dim = tensor.shape[3];
+  const Element element = element_of(tensor.dtype);
+  const std::int64_t first_row = head_.member.first_key;
+  const std::int64_t batch = head_.member.batch;
+  if (tensor.strides[3] == 1 || dim <= 1) {
+    const void* data = row_address(tensor, batch, head_.kv_head, first_row + keys.begin);
+    f(StoredRows{data, tensor.strides[2], keys.end - keys.begin, element, nullptr}, std::int64_t{0});
+    return;
+  }
+  for (std::int64_t key = keys.begin; key < keys.end; key += copied_rows) {
+    const std::int64_t count = std::min(copied_rows, keys.end - key);
+    const void* from = row_address(tensor, batch, head_.kv_head, first_row + key);
+    if (element == Element::f32)
+      gather_rows(static_cast<const float*>(from), tensor.strides[2], tensor.strides[3], count, dim, copy_);
+    else
+      gather_rows(static_cast<const std::uint16_t*>(from), tensor.strides[2], tensor.strides[3], count, dim,
+                  reinterpret_cast<std::uint16_t*>(copy_));
+    f(StoredRows{copy_, dim, count, element, nullptr}, key - keys.begin);
+  }
+}
+
+/// Where `after` has the rows that will be read when those of `tensor` have been, if it is alike.
+const void* DecodeRows::upcoming(const TensorView& tensor, const TensorView& after, std::int64_t key) const noexcept {
+  const bool alike = tensor.dtype == after.dtype && tensor.strides[2] == after.strides[2];
+  return alike ? row_address(after, head_.member.batch, head_.kv_head, head_.member.first_key + key) : nullptr;
+}
+
+void DecodeRows::score(KeyRange keys) noexcept {
+  load_queries();
+  for_stored(arguments_.key, keys, [&](StoredRows stored, std::int64_t first) {
+    stored.next = upcoming(arguments_.key, arguments_.value, keys.begin);
+    kernels_.decode->scores(queries_, count_, layout_.query_pitch, arguments_.head_dim, scale_, stored, scores_ + first,
+                            layout_.score_pitch);
+  });
+  const std::int64_t count = keys.end - keys.begin;
+  const std::int64_t padded = rounded_up(count, kernels_.lanes);
+  for (int r = 0; r < count_; ++r) {
+    float* scores = scores_ + r * layout_.score_pitch;
+    apply_options(rows_[static_cast<std::size_t>(r)], keys, scores);
+    std::fill(scores + count, scores + padded, minus_infinity);
+  }
+}
+
+void DecodeRows::apply_options(const Row& row, KeyRange keys, float* scores) noexcept {
+  const std::int64_t count = keys.end - keys.begin;
+  if (arguments_.softcap > 0) kernels_.decode->softcap(scores, count, static_cast<float>(arguments_.softcap));
+  if (arguments_.mask.data != nullptr) add_mask(row, keys, scores);
+  if (const TensorView& slopes = arguments_.alibi_slopes; slopes.data != nullptr) {
+    const float slope = slopes.as<float>()[head_.index * slopes.strides[0] + row.head * slopes.strides[1]];
+    const std::int64_t position = Arguments::position(head_.member, row.query) - keys.begin;
+    kernels_.decode->alibi(scores, count, slope, static_cast<float>(position));
+  }
+  if (arguments_.block_mask.data != nullptr)
+    for_blocks(row, keys, [&](KeyRange block, bool attended) {
+      if (!attended) std::fill(scores + block.begin - keys.begin, scores + block.end - keys.begin, minus_infinity);
+    });
+  std::fill(scores, scores + std::clamp<std::int64_t>(row.keys.begin - keys.begin, 0, count), minus_infinity);
+  std::fill(scores + std::clamp<std::int64_t>(row.keys.end - keys.begin, 0, count), scores + count, minus_infinity);
+}
+
+void DecodeRows::add_mask(const Row& row, KeyRange keys, float* scores) noexcept {
+  const TensorView& mask = arguments_.mask;
+  const std::int64_t count = keys.end - keys.begin;
+  const std::int64_t first = index_of(mask, head_.index, row.head, row.query) + keys.begin * mask.strides[3];
+  if (mask.dtype != DType::boolean) {
+    const float* bias = tiles::read_row(kernels_, mask, first, mask.strides[3], count, copy_);
+    return kernels_.decode->add_bias(scores, count, bias);
+  }
+  const std::uint8_t* keep = mask.as<std::uint8_t>() + first;
+  if (mask.strides[3] == 1) {
+    kernels_.marks(keep, count, copy_);
+  } else {
+    for (std::int64_t key = 0; key < count; ++key) copy_[key] = keep[key * mask.strides[3]] ? 0.0f : minus_infinity;
+  }
+  kernels_.decode->select_keys(scores, count, copy_);
+}
+
+void DecodeRows::softmax(KeyRange keys, const RowsState& result) noexcept {
+  const std::int64_t padded = rounded_up(keys.end - keys.begin, kernels_.lanes);
+  for (int r = 0; r < count_; ++r)
+    kernels_.decode->softmax(scores_ + r * layout_.score_pitch, padded, natural_, result.m + r, result.l + r);
+}
+
+void DecodeRows::sum_values(KeyRange keys, bool careful, const RowsState& result) noexcept {
+  std::fill_n(result.sums, count_ * layout_.value_pitch, 0.0f);
+  if (arguments_.value_dim == 0) return;
+  for_stored(arguments_.value, keys, [&](StoredRows stored, std::int64_t first) {
+    stored.next = upcoming(arguments_.value, arguments_.key, keys.end);
+    kernels_.decode->weighted_sum(scores_ + first, count_, layout_.score_pitch, stored, arguments_.value_dim, careful,
+                                  result.sums, layout_.value_pitch);
+  });
+}
+
+void DecodeRows::attend(KeyRange chunk, const RowsState& result) noexcept {
+  const KeyRange keys = wanted(chunk);
+  if (keys.begin >= keys.end) {
+    std::fill_n(result.sums, count_ * layout_.value_pitch, 0.0f);
+    std::fill_n(result.m, count_, minus_infinity);
+    std::fill_n(result.l, count_, 0.0f);
+    return;
+  }
+  score(keys);
+  softmax(keys, result);
+  sum_values(keys, false, result);
+  // Something that is not finite may be right, or a product of weight 0 and a value that its row does not attend.
+  if (!kernels_.all_finite(result.sums, count_ * layout_.value_pitch / kernels_.lanes, 2))
+    sum_values(keys, true, result);
+}
+
+void DecodeRows::begin(const RowsState& state) const noexcept {
+  std::fill_n(state.sums, count_ * layout_.value_pitch, 0.0f);
+  const TensorView& sinks = arguments_.sinks;
+  for (int r = 0; r < count_; ++r) {
+    state.m[r] = minus_infinity;
+    state.l[r] = 0.0f;
+    if (sinks.data == nullptr) continue;
+    const float sink = sinks.as<float>()[rows_[static_cast<std::size_t>(r)].head * sinks.strides[0]];
+    state.m[r] = tiles::first_maximum(sink, natural_);
+    state.l[r] = tiles::first_sum(sink);
+  }
+}
+
+void DecodeRows::absorb(const RowsState& later, const RowsState& state) const noexcept {
+  for (int r = 0; r < count_; ++r) {
+    const float joint = std::max(state.m[r], later.m[r]);
+    const float mine = tiles::rescaling(state.m[r], joint, natural_);
+    const float theirs = tiles::rescaling(later.m[r], joint, natural_);
+    state.m[r] = joint;
+    state.l[r] = state.l[r] * mine + later.l[r] * theirs;
+    kernels_.decode->join(state.sums + r * layout_.value_pitch, mine, later.sums + r * layout_.value_pitch, theirs,
+                          layout_.value_pitch);
+  }
+}
+
+void DecodeRows::close(const RowsState& state) const noexcept {
+  for (int r = 0; r < count_; ++r) {
+    const Row& row = rows_[static_cast<std::size_t>(r)];
+    const std::int64_t query = head_.member.first_query + row.query;
+    float* sums = state.sums + r * layout_.value_pitch;
+    const float factor = state.l[r] == 0.0f ? 0.0f : 1.0f / state.l[r];
+    for (std::int64_t c = 0; c < arguments_.value_dim; ++c) sums[c] *= factor;
+    const std::int64_t first = index_of(arguments_.out, head_.member.batch, row.head, query);
+    if (arguments_.value_dim > 0) tiles::write_row(kernels_, sums, arguments_.out, first, arguments_.value_dim);
+    if (const MutableTensorView& lse = arguments_.lse; lse.data != nullptr)
+      lse.as<float>()[index_of(lse, head_.member.batch, row.head, query)] =
+          tiles::log_sum_exp(state.m[r], state.l[r], natural_);
+  }
+}
+
+}  // namespace attune::tiled

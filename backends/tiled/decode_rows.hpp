@@ -1,0 +1,98 @@
+// The rows of a decode against a chunk of its keys: head dims in lanes (kernels/decode.hpp), whatever their number of
+// rows, dtypes and strides. A chunk's scores are held whole, so that its softmax needs no rescaling and memory is read
+// as two long streams, the chunk's keys and then its values:
+//   [rows][512] scores of 4 bytes in L1 and L2 against 512 · (D + Dv) elements read.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include <attune/arguments.hpp>
+#include <attune/problem.hpp>
+
+#include "backends/kernels/kernels.hpp"
+#include "backends/tiled/work_list.hpp"
+#include "backends/tiles/query_tile.hpp"
+
+namespace attune::tiled {
+
+/// What is kept of a part of the keys: Σ weight · value, the maximum of the scores and the sum of the weights.
+struct RowsState {
+  float* sums = nullptr;  // [rows][value_pitch]
+  float* m = nullptr;     // [rows]
+  float* l = nullptr;     // [rows]
+};
+
+/// Sizes in floats; each part of the memory starts at a multiple of 64 bytes.
+class RowsLayout {
+ public:
+  RowsLayout(const kernels::Kernels& kernels, const Problem& problem) noexcept;
+
+  std::int64_t query_pitch = 0, value_pitch = 0, score_pitch = 0;
+  std::int64_t copy_floats = 0;  // room for a copy of some keys or values, or for one row of anything
+
+  std::size_t state_floats(std::int64_t rows) const noexcept;
+  RowsState state(float* memory, std::int64_t rows) const noexcept;
+  /// Of a worker: queries, scores, the copy and two states.
+  std::size_t worker_floats(std::int64_t rows) const noexcept;
+};
+
+class DecodeRows {
+ public:
+  /// `memory` holds layout.worker_floats(head.count).
+  DecodeRows(const kernels::Kernels& kernels, const RowsLayout& layout, const Arguments& arguments,
+             const tiles::HeadRows& head, float* memory) noexcept;
+
+  /// Some row attends some key of keys() and none outside.
+  KeyRange keys() const noexcept { return attended_; }
+
+  /// What keys begin … end − 1 bring, at most a chunk of them.
+  void attend(KeyRange chunk, const RowsState& result) noexcept;
+
+  /// The state before the first key: nothing but the sinks.
+  void begin(const RowsState& state) const noexcept;
+  /// Joins what later keys have brought.
+  void absorb(const RowsState& later, const RowsState& state) const noexcept;
+  /// Divides by the sums and writes out, and lse where it is wanted.
+  void close(const RowsState& state) const noexcept;
+
+  /// The worker's own two states.
+  RowsState whole() const noexcept { return whole_; }
+  RowsState part() const noexcept { return part_; }
+
+ private:
+  struct Row {
+    std::int64_t head = 0, query = 0;
+    KeyRange keys;
+  };
+
+  void find_rows() noexcept;
+  void load_queries() noexcept;
+  template <typename F>
+  void for_blocks(const Row& row, KeyRange keys, F f) const noexcept;
+  KeyRange wanted(KeyRange keys) const noexcept;
+  void score(KeyRange keys) noexcept;
+  void apply_options(const Row& row, KeyRange keys, float* scores) noexcept;
+  void add_mask(const Row& row, KeyRange keys, float* scores) noexcept;
+  void softmax(KeyRange keys, const RowsState& result) noexcept;
+  void sum_values(KeyRange keys, bool careful, const RowsState& result) noexcept;
+  template <typename F>
+  void for_stored(const TensorView& tensor, KeyRange keys, F f) noexcept;
+  const void* upcoming(const TensorView& tensor, const TensorView& after, std::int64_t key) const noexcept;
+
+  const kernels::Kernels& kernels_;
+  const RowsLayout& layout_;
+  const Arguments& arguments_;
+  tiles::HeadRows head_;
+  int count_;
+  bool natural_;  // scores are in units of the natural logarithm, else of log2
+  bool loaded_ = false;
+  float scale_;
+  KeyRange attended_;  // union over the rows
+  std::array<Row, max_decode_rows> rows_;
+  float *queries_, *scores_, *copy_;
+  RowsState whole_, part_;
+};
+
+}  // namespace attune::tiled

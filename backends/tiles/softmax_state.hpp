@@ -1,0 +1,39 @@
+// The streaming softmax of one row between blocks and parts of keys: a maximum m, in units of log2 or (natural) of e,
+// and the sum l of the weights under it.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numbers>
+
+namespace attune::tiles {
+
+/// Where the sum starts for a row with this sink: the sink is one key of weight exp(sink − m), without a value.
+inline float first_sum(float sink) noexcept {
+  constexpr float infinity = std::numeric_limits<float>::infinity();
+  if (std::isnan(sink) || sink == infinity) return std::numeric_limits<float>::quiet_NaN();
+  return sink == -infinity ? 0.0f : 1.0f;
+}
+
+/// Where the maximum starts for such a row.
+inline float first_maximum(float sink, bool natural) noexcept {
+  return static_cast<float>(static_cast<double>(sink) * (natural ? 1.0 : std::numbers::log2e));
+}
+
+/// What a sum kept under the maximum m is worth under the larger maximum `joint`.
+inline float rescaling(float m, float joint, bool natural) noexcept {
+  if (m == joint) return 1.0f;
+  const float lowest = std::numeric_limits<float>::lowest();
+  const double difference = static_cast<double>(std::max(m, lowest)) - static_cast<double>(std::max(joint, lowest));
+  return static_cast<float>(natural ? std::exp(difference) : std::exp2(difference));
+}
+
+/// log Σ exp of the row's scores.
+inline float log_sum_exp(float m, float l, bool natural) noexcept {
+  const double natural_m = static_cast<double>(m) * (natural ? 1.0 : std::numbers::ln2);
+  return l == 0.0f ? -std::numeric_limits<float>::infinity()
+                   : static_cast<float>(natural_m + std::log(static_cast<double>(l)));
+}
+
+}  // namespace attune::tiles

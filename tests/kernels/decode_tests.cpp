@@ -1,0 +1,272 @@
+// The kernels of few queries, of each instruction set, against plain loops in double.
+//
+// Tolerances: a sum of n products of magnitude at most 1 carries at most n roundings of 2⁻²⁴ of a partial sum that is
+// at most n, so n² · 2⁻²⁴ is certain; a scale multiplies it.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+#include <random>
+#include <string>
+#include <vector>
+
+#include <attune/dtype.hpp>
+
+#include "backends/kernels/instruction_sets.hpp"
+
+namespace {
+
+using attune::kernels::DecodeKernels;
+using attune::kernels::Element;
+using attune::kernels::InstructionSet;
+using attune::kernels::Kernels;
+using attune::kernels::StoredRows;
+
+constexpr float infinity = std::numeric_limits<float>::infinity();
+constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
+
+std::int64_t rounded_up(std::int64_t n, std::int64_t to) { return (n + to - 1) / to * to; }
+
+/// Floats aligned as the kernels want them.
+class Aligned {
+ public:
+  explicit Aligned(std::int64_t floats, float value = 0.0f)
+      : data_(static_cast<float*>(std::aligned_alloc(64, static_cast<std::size_t>(rounded_up(floats * 4, 64))))) {
+    std::fill_n(data_, floats, value);
+  }
+  ~Aligned() { std::free(data_); }
+  Aligned(const Aligned&) = delete;
+  Aligned& operator=(const Aligned&) = delete;
+  operator float*() const { return data_; }
+
+ private:
+  float* data_;
+};
+
+class DecodeTest : public testing::TestWithParam<InstructionSet> {
+ protected:
+  void SetUp() override {
+    if (!GetParam().runnable()) GTEST_SKIP() << "this CPU cannot run " << kernels().name;
+  }
+  const Kernels& kernels() const { return *GetParam().kernels; }
+  const DecodeKernels& decode() const { return *kernels().decode; }
+  float random() { return uniform_(bits_); }
+  std::int64_t pitch(std::int64_t dim) const { return rounded_up(dim, std::max(16, kernels().lanes)); }
+
+  /// Rows of some element type in memory that ends with the last of them, and what they are in f32.
+  struct Elements {
+    StoredRows rows;
+    std::vector<char> memory;
+    std::vector<float> values;  // [count][dim]
+  };
+  Elements elements(Element type, std::int64_t count, std::int64_t dim, std::int64_t stride) {
+    Elements result;
+    const std::size_t size = type == Element::f32 ? 4 : 2;
+    result.memory.resize(static_cast<std::size_t>((count - 1) * stride + dim) * size);
+    for (std::int64_t row = 0; row < count; ++row)
+      for (std::int64_t d = 0; d < dim; ++d) {
+        float value = random();
+        char* to = result.memory.data() + static_cast<std::size_t>(row * stride + d) * size;
+        if (type == Element::f32) {
+          std::memcpy(to, &value, size);
+        } else {
+          std::uint16_t bits = 0;
+          kernels().narrow(&value, type == Element::bf16, 1, &bits);
+          kernels().widen(&bits, type == Element::bf16, 1, &value);
+          std::memcpy(to, &bits, size);
+        }
+        result.values.push_back(value);
+      }
+    result.rows = {result.memory.data(), stride, count, type, nullptr};
+    return result;
+  }
+
+ private:
+  std::mt19937 bits_{11};
+  std::uniform_real_distribution<float> uniform_{-1.0f, 1.0f};
+};
+
+constexpr Element element_types[] = {Element::f32, Element::f16, Element::bf16};
+constexpr std::int64_t dims[] = {1, 7, 8, 16, 19, 40, 64, 100, 128};
+constexpr std::int64_t key_counts[] = {1, 2, 3, 5, 24, 25, 71};
+
+TEST_P(DecodeTest, ScoresAreScaledProductsOfEveryRowAndKey) {
+  const std::int64_t score_pitch = 160;
+  for (const Element type : element_types)
+    for (const int rows : {1, 2, 3, 4, 5, 8, 11})
+      for (const std::int64_t dim : dims)
+        for (const std::int64_t count : key_counts) {
+          const Elements keys = elements(type, count, dim, dim + 3);
+          Aligned queries(rows * pitch(dim)), scores(rows * score_pitch, not_a_number);
+          for (int row = 0; row < rows; ++row)
+            for (std::int64_t d = 0; d < dim; ++d) queries[row * pitch(dim) + d] = random();
+          decode().scores(queries, rows, pitch(dim), dim, 0.5f, keys.rows, scores, score_pitch);
+          for (int row = 0; row < rows; ++row)
+            for (std::int64_t key = 0; key < count; ++key) {
+              double sum = 0;
+              for (std::int64_t d = 0; d < dim; ++d)
+                sum += static_cast<double>(queries[row * pitch(dim) + d]) *
+                       static_cast<double>(keys.values[static_cast<std::size_t>(key * dim + d)]);
+              const double tolerance = 0.5 * static_cast<double>((dim + 1) * (dim + 1)) * 0x1p-24;
+              ASSERT_NEAR(scores[row * score_pitch + key], 0.5 * sum, tolerance)
+                  << "rows " << rows << ", dim " << dim << ", keys " << count;
+            }
+        }
+}
+
+TEST_P(DecodeTest, ScoresOfAKeyAreTheSameBitsWhereverItStandsAndWhateverFollows) {
+  const std::int64_t dim = 72, count = 50, score_pitch = 160;
+  const Elements keys = elements(Element::f32, count, dim, dim);
+  Aligned queries(4 * pitch(dim)), scores(4 * score_pitch), single(4 * score_pitch);
+  for (std::int64_t i = 0; i < 4; ++i)
+    for (std::int64_t d = 0; d < dim; ++d) queries[i * pitch(dim) + d] = random();
+  decode().scores(queries, 4, pitch(dim), dim, 1.0f, keys.rows, scores, score_pitch);
+  for (std::int64_t key = 0; key < count; ++key) {
+    StoredRows alone = keys.rows;
+    alone.data = static_cast<const float*>(alone.data) + key * dim;
+    alone.count = 1;
+    decode().scores(queries, 4, pitch(dim), dim, 1.0f, alone, single, score_pitch);
+    for (int row = 0; row < 4; ++row) ASSERT_EQ(scores[row * score_pitch + key], single[row * score_pitch]) << key;
+  }
+}
+
+TEST_P(DecodeTest, WeightedSumAddsEveryValueInBothModesAlike) {
+  const std::int64_t weight_pitch = 96;
+  for (const Element type : element_types)
+    for (const int rows : {1, 2, 3, 4, 5, 8, 11})
+      for (const std::int64_t dim : dims)
+        for (const std::int64_t count : key_counts) {
+          const Elements values = elements(type, count, dim, dim + 5);
+          Aligned weights(rows * weight_pitch), sums(rows * pitch(dim)), careful(rows * pitch(dim));
+          for (int row = 0; row < rows; ++row) {
+            for (std::int64_t key = 0; key < count; ++key)
+              weights[row * weight_pitch + key] = key % 5 == 3 ? -0.0f : random();
+            for (std::int64_t c = 0; c < dim; ++c)
+              sums[row * pitch(dim) + c] = careful[row * pitch(dim) + c] = static_cast<float>(c);
+          }
+          decode().weighted_sum(weights, rows, weight_pitch, values.rows, dim, false, sums, pitch(dim));
+          decode().weighted_sum(weights, rows, weight_pitch, values.rows, dim, true, careful, pitch(dim));
+          for (int row = 0; row < rows; ++row)
+            for (std::int64_t c = 0; c < dim; ++c) {
+              auto sum = static_cast<double>(c);
+              for (std::int64_t key = 0; key < count; ++key)
+                sum += static_cast<double>(weights[row * weight_pitch + key]) *
+                       static_cast<double>(values.values[static_cast<std::size_t>(key * dim + c)]);
+              // The partial sums start at c.
+              const auto n = static_cast<double>(count + 1);
+              ASSERT_NEAR(sums[row * pitch(dim) + c], sum, n * (n + static_cast<double>(c)) * 0x1p-24)
+                  << "rows " << rows << ", dim " << dim << ", keys " << count << ", column " << c;
+              ASSERT_EQ(sums[row * pitch(dim) + c], careful[row * pitch(dim) + c]);
+            }
+        }
+}
+
+TEST_P(DecodeTest, CarefulModeLeavesOutMarkedKeysWhateverTheyHold) {
+  const std::int64_t dim = 20, count = 9;
+  for (const float poison : {not_a_number, infinity}) {
+    Elements values = elements(Element::f32, count, dim, dim);
+    auto* data = reinterpret_cast<float*>(values.memory.data());
+    std::fill_n(data + 4 * dim, dim, poison);
+    Aligned weights(16, 0.5f), sums(pitch(dim));
+    weights[4] = -0.0f;
+    decode().weighted_sum(weights, 1, 16, values.rows, dim, true, sums, pitch(dim));
+    for (std::int64_t c = 0; c < dim; ++c) ASSERT_TRUE(std::isfinite(sums[c]));
+    // A weight that underflowed to 0 belongs to a key that is attended.
+    std::fill_n(static_cast<float*>(sums), dim, 0.0f);
+    weights[4] = 0.0f;
+    decode().weighted_sum(weights, 1, 16, values.rows, dim, true, sums, pitch(dim));
+    for (std::int64_t c = 0; c < dim; ++c) ASSERT_TRUE(std::isnan(sums[c]));
+  }
+}
+
+TEST_P(DecodeTest, SoftmaxLeavesWeightsTheirMaximumAndTheirSum) {
+  for (const bool natural : {false, true}) {
+    const std::int64_t count = 3 * kernels().lanes;
+    Aligned scores(count), before(count);
+    for (std::int64_t key = 0; key < count; ++key) before[key] = scores[key] = 8.0f * random();
+    before[5] = scores[5] = -infinity;
+    float m = 0, l = 0;
+    decode().softmax(scores, count, natural, &m, &l);
+    EXPECT_EQ(m, *std::max_element(static_cast<float*>(before), before + count));
+    double sum = 0;
+    for (std::int64_t key = 0; key < count; ++key) {
+      const double difference = static_cast<double>(before[key]) - static_cast<double>(m);
+      const double weight = natural ? std::exp(difference) : std::exp2(difference);
+      // 2 ulp of exp2, half an ulp of the difference of at most 16 (times log2 e) in its exponent.
+      ASSERT_NEAR(scores[key], weight, weight * (2.0 + 16.0 * 1.5) * 0x1p-23);
+      sum += static_cast<double>(scores[key]);
+    }
+    EXPECT_NEAR(l, sum, sum * static_cast<double>(count) * 0x1p-24);
+    EXPECT_EQ(scores[5], 0.0f);
+    EXPECT_TRUE(std::signbit(scores[5]));
+  }
+}
+
+TEST_P(DecodeTest, SoftmaxOfEmptyRowsAndOfWhatIsNotFinite) {
+  const std::int64_t count = kernels().lanes;
+  float m = 0, l = 1;
+  Aligned empty(count, -infinity);
+  decode().softmax(empty, count, false, &m, &l);
+  EXPECT_EQ(m, -infinity);
+  EXPECT_EQ(l, 0.0f);
+  for (const float poison : {not_a_number, infinity}) {
+    Aligned scores(count, 1.0f);
+    scores[count / 2] = poison;
+    decode().softmax(scores, count, true, &m, &l);
+    EXPECT_TRUE(std::isnan(l));
+  }
+  Aligned lowest(count, std::numeric_limits<float>::lowest());
+  decode().softmax(lowest, count, true, &m, &l);
+  EXPECT_EQ(l, static_cast<float>(count));
+}
+
+TEST_P(DecodeTest, OptionsChangeScoresAndNothingBeyondThem) {
+  for (const std::int64_t count : {1, 7, 16, 33}) {
+    std::vector<float> before, bias, marks;
+    for (std::int64_t key = 0; key < count; ++key) {
+      before.push_back(key == 3 ? not_a_number : random());
+      bias.push_back(random());
+      marks.push_back(key % 2 == 1 ? -infinity : 0.0f);
+    }
+    const auto changed = [&](auto change) {
+      std::vector<float> scores = before;
+      scores.push_back(42.0f);
+      change(scores.data());
+      EXPECT_EQ(scores.back(), 42.0f);
+      return scores;
+    };
+    const auto capped = changed([&](float* s) { decode().softcap(s, count, 2.0f); });
+    const auto biased = changed([&](float* s) { decode().add_bias(s, count, bias.data()); });
+    const auto selected = changed([&](float* s) { decode().select_keys(s, count, marks.data()); });
+    const auto alibi = changed([&](float* s) { decode().alibi(s, count, 0.25f, 10.0f); });
+    for (std::size_t key = 0; key < before.size(); ++key) {
+      if (key % 2 == 1)
+        EXPECT_EQ(selected[key], -infinity);
+      else
+        EXPECT_EQ(selected[key], before[key]);
+      if (key == 3) continue;
+      EXPECT_EQ(biased[key], before[key] + bias[key]);
+      EXPECT_NEAR(capped[key], 2.0 * std::tanh(static_cast<double>(before[key]) / 2), 2 * 4 * 0x1p-24);
+      const double distance = std::abs(10.0 - static_cast<double>(key));
+      EXPECT_NEAR(alibi[key], static_cast<double>(before[key]) - 0.25 * distance, 16 * 0x1p-24);
+    }
+  }
+}
+
+TEST_P(DecodeTest, JoinRescalesBothParts) {
+  const std::int64_t count = 2 * kernels().lanes;
+  Aligned sums(count), others(count);
+  for (std::int64_t i = 0; i < count; ++i) sums[i] = static_cast<float>(i), others[i] = 1.0f;
+  decode().join(sums, 0.5f, others, 2.0f, count);
+  for (std::int64_t i = 0; i < count; ++i) EXPECT_EQ(sums[i], 0.5f * static_cast<float>(i) + 2.0f);
+}
+
+INSTANTIATE_TEST_SUITE_P(InstructionSets, DecodeTest,
+                         testing::ValuesIn(attune::kernels::instruction_sets().begin(),
+                                           attune::kernels::instruction_sets().end()),
+                         [](const auto& set) { return std::string(set.param.kernels->name); });
+
+}  // namespace
