@@ -2,17 +2,12 @@
 #include <attune/engine.hpp>
 
 #include <cstdlib>
-#include <mutex>
 #include <new>
-#include <optional>
+#include <string>
 #include <utility>
 
-#include "engine/builtins.hpp"
-#include "engine/machines.hpp"
-#include "engine/plan_cache.hpp"
-#include "engine/registry.hpp"
-#include "engine/select.hpp"
-#include "engine/workspace_pool.hpp"
+#include "engine/complaint.hpp"
+#include "engine/engine_state.hpp"
 
 namespace attune {
 
@@ -25,12 +20,10 @@ std::string environment(const char* name) {
   return value != nullptr ? value : "";
 }
 
-std::shared_ptr<const Registry> initial_registry(bool builtins) {
-  Registry registry;
-  if (builtins) {
-    for (auto& backend : make_builtins()) registry = with_backend(registry, std::move(backend), true);
-  }
-  return std::make_shared<const Registry>(std::move(registry));
+bool asked_to_log_choices(const std::string& words) {
+  if (words.empty()) return false;
+  if (words != "select") refuse_argument("ATTUNE_LOG", "is \"" + words + "\", must be \"select\" or empty");
+  return true;
 }
 
 const char* word(Status status) noexcept {
@@ -47,67 +40,11 @@ const char* word(Status status) noexcept {
 
 }  // namespace
 
-struct Engine::State {
-  explicit State(const Config& configuration)
-      : config(configuration),
-        machines(Machine::detect()),
-        registry(initial_registry(config.builtins)),
-        config_isa(machines.forced(config.isa)) {
-    if (!config.backend.empty() && find(*registry, config.backend) == nullptr) {
-      throw Error(ErrorCode::invalid_argument,
-                  "backend: \"" + config.backend + "\" is unknown; there are " + names(*registry));
-    }
-  }
-
-  std::shared_ptr<const Registry> backends() const {
-    const std::lock_guard lock(registry_mutex);
-    return registry;
-  }
-
-  /// What the call forces counts more than what the configuration does.
-  Request request(const Problem& problem, const Extents& extents, int threads, const Selection& selection) const {
-    const bool by_call = !selection.backend.empty();
-    return {.problem = problem,
-            .extents = extents,
-            .threads = threads,
-            .backend = by_call ? selection.backend : std::string_view(config.backend),
-            .forced_by = by_call ? "forced by the call" : "forced by ATTUNE_BACKEND or the engine's configuration",
-            .isa = selection.isa.empty() ? config_isa : machines.forced(selection.isa),
-            .reproducible = selection.reproducible};
-  }
-
-  std::shared_ptr<const Plan> plan_for(const Request& request) {
-    const std::shared_ptr<const Registry> current = backends();
-    const Pick picked = pick(*current, machines, request);
-    if (picked.entry == nullptr) refuse_request(*current, machines, request);
-    const Machine& machine = machine_for(*picked.entry, machines, request.isa);
-    const PlanKey key{request.problem, picked.entry->backend.get(), machine.isa};
-    if (auto plan = plans.find(key)) return plan;
-    return plans.insert(key, make_plan(*picked.entry, request.problem, machine));
-  }
-
-  static std::shared_ptr<const Plan> make_plan(const RegisteredBackend& entry, const Problem& problem,
-                                               const Machine& machine) {
-    std::shared_ptr<const Plan> plan = entry.backend->plan(problem, machine);
-    if (!plan) throw Error(ErrorCode::backend_failed, std::string(entry.name()) + ": made no plan");
-    return plan;
-  }
-
-  const Config config;
-  const Machines machines;
-  mutable std::mutex registry_mutex;
-  std::shared_ptr<const Registry> registry;  // replaced, never changed
-  const std::optional<Isa> config_isa;
-  PlanCache plans;
-  WorkspacePool workspaces;
-  std::once_flag executor_made;
-  std::shared_ptr<Executor> executor;
-};
-
 Engine::Config Engine::Config::from_environment() {
   Config config;
   config.backend = environment("ATTUNE_BACKEND");
   config.isa = environment("ATTUNE_ISA");
+  config.log_choices = asked_to_log_choices(environment("ATTUNE_LOG"));
   return config;
 }
 
@@ -135,14 +72,11 @@ std::vector<std::shared_ptr<const Backend>> Engine::backends() const {
   return result;
 }
 
-Choice Engine::select(const Problem& problem, const Extents& extents, int threads, const Selection& selection) const {
-  return explain(*state_->backends(), state_->machines, state_->request(problem, extents, threads, selection));
-}
-
 std::shared_ptr<const Plan> Engine::plan(const Problem& problem, const Extents& extents, int threads,
                                          const Selection& selection) {
   try {
-    return state_->plan_for(state_->request(problem, extents, threads, selection));
+    const Request request = state_->request(problem, extents, threads, selection);
+    return state_->plan_of(request, pick(*state_->backends(), state_->machines, request));
   } catch (const std::bad_alloc&) {
     throw Error(ErrorCode::out_of_memory, "no memory for a plan");
   }

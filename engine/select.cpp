@@ -15,6 +15,11 @@ constexpr const char* fixed_order_rule = "reproducible: the first of tiled, simd
 constexpr const char* estimate_rule = "smallest estimate";
 constexpr const char* plugin_rule = "no built-in takes the problem; smallest estimate of the others";
 
+struct Found {
+  const RegisteredBackend* entry = nullptr;
+  const char* rule = "";
+};
+
 bool contains(const std::vector<Isa>& isas, Isa isa) noexcept {
   return std::find(isas.begin(), isas.end(), isa) != isas.end();
 }
@@ -46,7 +51,7 @@ const RegisteredBackend* smallest_estimate(const Registry& registry, const Machi
   return best;
 }
 
-Pick pick_forced(const Registry& registry, const Machines& machines, const Request& request) {
+Found pick_forced(const Registry& registry, const Machines& machines, const Request& request) {
   const RegisteredBackend* entry = find(registry, request.backend);
   if (entry == nullptr) {
     refuse_argument("backend", "\"" + std::string(request.backend) + "\" is unknown; there are " + names(registry));
@@ -54,7 +59,7 @@ Pick pick_forced(const Registry& registry, const Machines& machines, const Reque
   return {eligible(*entry, machines, request, nullptr) ? entry : nullptr, request.forced_by};
 }
 
-Pick pick_reproducible(const Registry& registry, const Machines& machines, const Request& request) {
+Found pick_reproducible(const Registry& registry, const Machines& machines, const Request& request) {
   for (const std::string_view name : fixed_order) {
     const RegisteredBackend* entry = find(registry, name);
     if (entry != nullptr && entry->builtin && eligible(*entry, machines, request, nullptr)) {
@@ -77,6 +82,28 @@ Candidate candidate(const RegisteredBackend& entry, const Machines& machines, co
   return result;
 }
 
+/// Null where no backend, or not the forced one, takes the problem.
+Found find_pick(const Registry& registry, const Machines& machines, const Request& request) {
+  if (!request.backend.empty()) return pick_forced(registry, machines, request);
+  if (request.reproducible) return pick_reproducible(registry, machines, request);
+  if (const auto* builtin = smallest_estimate(registry, machines, request, true)) return {builtin, estimate_rule};
+  return {smallest_estimate(registry, machines, request, false), plugin_rule};
+}
+
+[[noreturn]] void refuse_request(const Registry& registry, const Machines& machines, const Request& request) {
+  const bool forced = !request.backend.empty();
+  std::string message = forced ? "" : "no backend takes this problem";
+  for (const RegisteredBackend& entry : registry) {
+    if (forced && entry.name() != request.backend) continue;
+    const Candidate refused = candidate(entry, machines, request);
+    if (!message.empty()) message += "; ";
+    message +=
+        refused.backend + ": " + (refused.eligible ? "not a built-in, which reproducible asks for" : refused.reason);
+  }
+  if (forced) message += " (" + std::string(request.forced_by) + ")";
+  throw Error(ErrorCode::unsupported, message);
+}
+
 }  // namespace
 
 std::optional<Isa> isa_for(const RegisteredBackend& entry, const Machine& machine, std::optional<Isa> forced) noexcept {
@@ -96,34 +123,17 @@ const Machine& machine_for(const RegisteredBackend& entry, const Machines& machi
 }
 
 Pick pick(const Registry& registry, const Machines& machines, const Request& request) {
-  if (!request.backend.empty()) return pick_forced(registry, machines, request);
-  if (request.reproducible) return pick_reproducible(registry, machines, request);
-  if (const auto* builtin = smallest_estimate(registry, machines, request, true)) return {builtin, estimate_rule};
-  return {smallest_estimate(registry, machines, request, false), plugin_rule};
+  const Found found = find_pick(registry, machines, request);
+  if (found.entry == nullptr) refuse_request(registry, machines, request);
+  return {found.entry, found.rule, &machine_for(*found.entry, machines, request.isa), request.threads};
 }
 
-void refuse_request(const Registry& registry, const Machines& machines, const Request& request) {
-  const bool forced = !request.backend.empty();
-  std::string message = forced ? "" : "no backend takes this problem";
-  for (const RegisteredBackend& entry : registry) {
-    if (forced && entry.name() != request.backend) continue;
-    const Candidate refused = candidate(entry, machines, request);
-    if (!message.empty()) message += "; ";
-    message +=
-        refused.backend + ": " + (refused.eligible ? "not a built-in, which reproducible asks for" : refused.reason);
-  }
-  if (forced) message += " (" + std::string(request.forced_by) + ")";
-  throw Error(ErrorCode::unsupported, message);
-}
-
-Choice explain(const Registry& registry, const Machines& machines, const Request& request) {
-  const Pick picked = pick(registry, machines, request);
-  if (picked.entry == nullptr) refuse_request(registry, machines, request);
+Choice choice_of(const Registry& registry, const Machines& machines, const Request& request, const Pick& picked) {
   Choice choice;
   choice.backend = picked.entry->name();
   choice.rule = picked.rule;
-  choice.isa = isa_for(*picked.entry, machines.best(), request.isa).value_or(Isa::generic);
-  choice.threads = request.threads;
+  choice.isa = picked.entry->isas.empty() ? Isa::generic : picked.machine->isa;
+  choice.threads = picked.threads;
   for (const RegisteredBackend& entry : registry) choice.candidates.push_back(candidate(entry, machines, request));
   return choice;
 }

@@ -25,23 +25,22 @@ struct Request {
 
 /// The answer of the hot path: no strings to build.
 struct Pick {
-  const RegisteredBackend* entry = nullptr;  // null: no backend takes the problem
-  const char* rule = "";                     // in words for people
+  const RegisteredBackend* entry = nullptr;
+  const char* rule = "";             // in words for people
+  const Machine* machine = nullptr;  // as estimate and plan are to see it
+  int threads = 1;                   // that are to work on it
 };
 
-/// Allocates nothing while it succeeds. Throws Error(invalid_argument) for a forced backend that does not
-/// exist. Answers null where no backend, or not the forced one, takes the problem; refuse_request() then says why.
+/// Allocates nothing while it succeeds. Throws Error(invalid_argument) for a forced backend that does not exist, and
+/// Error(unsupported) with every reason where no backend, or not the forced one, takes the problem.
 ///
 /// The rules in order: a forced backend, or nothing. Reproducible: the first built-in of a fixed order that
 /// takes the problem. Otherwise the smallest estimate of the built-ins; where none takes the problem, of the
 /// others (nobody has yet compared an untuned plugin's estimate with the truth).
 Pick pick(const Registry& registry, const Machines& machines, const Request& request);
 
-/// Throws Error(unsupported) with every reason.
-[[noreturn]] void refuse_request(const Registry& registry, const Machines& machines, const Request& request);
-
-/// The pick with everything that people want to know of it. Throws as pick() and refuse_request().
-Choice explain(const Registry& registry, const Machines& machines, const Request& request);
+/// The pick with everything that people want to know of it.
+Choice choice_of(const Registry& registry, const Machines& machines, const Request& request, const Pick& picked);
 
 /// The instruction set that a backend's plan would use: the forced one, else the strongest that the machine
 /// has and the backend holds kernels for; nothing where that does not exist. A backend without kernels of

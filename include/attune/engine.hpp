@@ -4,6 +4,7 @@
 // and each step can be taken by itself.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -36,6 +37,19 @@ struct Choice {
   std::vector<Candidate> candidates;  // every backend of the engine
 };
 
+/// The choice, and what the chosen backend is going to do.
+struct Explanation {
+  Choice choice;
+  std::string plan;                 // in words: tiles, splits, threads
+  std::size_t workspace_bytes = 0;  // of one call
+  double pairs = 0;                 // of a query and a key, over all heads and members
+  double attended = 0;              // of them, that causal and window leave (see attended_pairs())
+  double flops = 0;                 // of the two products over the attended pairs
+
+  /// Of the pairs, between 0 and 1.
+  ATTUNE_API double skipped_share() const noexcept;
+};
+
 /// What a caller may force. Empty strings leave the choice to the engine.
 struct Selection {
   std::string_view backend{};
@@ -46,14 +60,16 @@ struct Selection {
 /// Every member may be called from any thread; plans handed out stay valid for as long as they are held.
 class ATTUNE_API Engine {
  public:
-  /// What an engine is made with. ATTUNE_BACKEND and ATTUNE_ISA are read when the config is made by
+  /// What an engine is made with. ATTUNE_BACKEND, ATTUNE_ISA and ATTUNE_LOG are read when the config is made by
   /// Config::from_environment(), and nowhere else.
   struct Config {
     std::string backend;                 // force this backend in every call that does not name one
     std::string isa;                     // force this instruction set likewise
     std::shared_ptr<Executor> executor;  // null: make_executor(), made when it is first needed
     bool builtins = true;                // start with the built-in backends
+    bool log_choices = false;            // ATTUNE_LOG=select: each choice is a line on standard error, once
 
+    /// Throws Error(invalid_argument) for an ATTUNE_LOG that is not known.
     static Config from_environment();
   };
 
@@ -76,6 +92,9 @@ class ATTUNE_API Engine {
   /// Throws Error(invalid_argument) for a name that does not exist, listing those that do, and
   /// Error(unsupported) when no backend, or not the forced one, takes the problem, with every reason.
   Choice select(const Problem& problem, const Extents& extents, int threads, const Selection& selection = {}) const;
+
+  /// select(), and the plan of the chosen backend in words and figures. Throws as select() and plan().
+  Explanation explain(const Problem& problem, const Extents& extents, int threads, const Selection& selection = {});
 
   /// The plan of the backend that select() chooses. Plans are kept by problem (the 256 used last), so that a
   /// decode loop whose key length grows plans once.

@@ -1,0 +1,67 @@
+#include "engine/engine_state.hpp"
+
+#include <string>
+#include <utility>
+
+#include "engine/builtins.hpp"
+
+namespace attune {
+
+using namespace detail;
+
+namespace {
+
+std::shared_ptr<const Registry> initial_registry(bool builtins) {
+  Registry registry;
+  if (builtins) {
+    for (auto& backend : make_builtins()) registry = with_backend(registry, std::move(backend), true);
+  }
+  return std::make_shared<const Registry>(std::move(registry));
+}
+
+std::shared_ptr<const Plan> make_plan(const RegisteredBackend& entry, const Problem& problem, const Machine& machine) {
+  std::shared_ptr<const Plan> plan = entry.backend->plan(problem, machine);
+  if (!plan) throw Error(ErrorCode::backend_failed, std::string(entry.name()) + ": made no plan");
+  return plan;
+}
+
+}  // namespace
+
+Engine::State::State(const Config& configuration)
+    : config(configuration),
+      machines(Machine::detect()),
+      registry(initial_registry(config.builtins)),
+      config_isa(machines.forced(config.isa)),
+      log(config.log_choices ? std::make_unique<SelectionLog>() : nullptr) {
+  if (!config.backend.empty() && find(*registry, config.backend) == nullptr) {
+    throw Error(ErrorCode::invalid_argument,
+                "backend: \"" + config.backend + "\" is unknown; there are " + names(*registry));
+  }
+}
+
+std::shared_ptr<const Registry> Engine::State::backends() const {
+  const std::lock_guard lock(registry_mutex);
+  return registry;
+}
+
+Request Engine::State::request(const Problem& problem, const Extents& extents, int threads,
+                               const Selection& selection) const {
+  const bool by_call = !selection.backend.empty();
+  return {.problem = problem,
+          .extents = extents,
+          .threads = threads,
+          .backend = by_call ? selection.backend : std::string_view(config.backend),
+          .forced_by = by_call ? "forced by the call" : "forced by ATTUNE_BACKEND or the engine's configuration",
+          .isa = selection.isa.empty() ? config_isa : machines.forced(selection.isa),
+          .reproducible = selection.reproducible};
+}
+
+std::shared_ptr<const Plan> Engine::State::plan_of(const Request& request, const Pick& picked) {
+  const PlanKey key{request.problem, picked.entry->backend.get(), picked.machine->isa};
+  auto plan = plans.find(key);
+  if (!plan) plan = plans.insert(key, make_plan(*picked.entry, request.problem, *picked.machine));
+  if (log) log->chosen(request, picked, *plan);
+  return plan;
+}
+
+}  // namespace attune

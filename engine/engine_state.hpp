@@ -1,0 +1,43 @@
+// What an engine holds. Its members are spread over several files: calls in engine.cpp, reasons in explain.cpp.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <optional>
+
+#include <attune/engine.hpp>
+
+#include "engine/machines.hpp"
+#include "engine/plan_cache.hpp"
+#include "engine/registry.hpp"
+#include "engine/select.hpp"
+#include "engine/selection_log.hpp"
+#include "engine/workspace_pool.hpp"
+
+namespace attune {
+
+struct Engine::State {
+  explicit State(const Config& configuration);
+
+  std::shared_ptr<const detail::Registry> backends() const;
+
+  /// What the call forces counts more than what the configuration does.
+  detail::Request request(const Problem& problem, const Extents& extents, int threads,
+                          const Selection& selection) const;
+
+  /// The plan of what was picked for the request.
+  std::shared_ptr<const Plan> plan_of(const detail::Request& request, const detail::Pick& picked);
+
+  const Config config;
+  const detail::Machines machines;
+  mutable std::mutex registry_mutex;
+  std::shared_ptr<const detail::Registry> registry;  // replaced, never changed
+  const std::optional<Isa> config_isa;
+  const std::unique_ptr<detail::SelectionLog> log;  // null: nobody wants to know
+  detail::PlanCache plans;
+  detail::WorkspacePool workspaces;
+  std::once_flag executor_made;
+  std::shared_ptr<Executor> executor;
+};
+
+}  // namespace attune
