@@ -8,6 +8,7 @@
 
 #include "engine/complaint.hpp"
 #include "engine/engine_state.hpp"
+#include "engine/fewer_threads.hpp"
 
 namespace attune {
 
@@ -44,6 +45,8 @@ Engine::Config Engine::Config::from_environment() {
   Config config;
   config.backend = environment("ATTUNE_BACKEND");
   config.isa = environment("ATTUNE_ISA");
+  const char* const wisdom = secure_getenv("ATTUNE_WISDOM");
+  config.wisdom = wisdom != nullptr ? wisdom : "auto";
   config.log_choices = asked_to_log_choices(environment("ATTUNE_LOG"));
   return config;
 }
@@ -84,12 +87,16 @@ std::shared_ptr<const Plan> Engine::plan(const Problem& problem, const Extents& 
 
 void Engine::attention(const Tensors& tensors, const AttentionOptions& options, Executor* executor) try {
   const Description call = describe(tensors, options);
-  Executor& workers = executor != nullptr ? *executor : this->executor();
-  const int threads = workers.num_threads();
-  const auto plan =
-      this->plan(call.problem, call.extents, threads, {options.backend, options.isa, options.reproducible});
+  Executor& all = executor != nullptr ? *executor : this->executor();
+  const Request request = state_->request(call.problem, call.extents, all.num_threads(),
+                                          {options.backend, options.isa, options.reproducible});
+  const auto registry = state_->backends();
+  const Pick picked = pick(*registry, state_->machines, request);
+  const auto plan = state_->plan_of(request, picked);
   const Call bound = plan->bind(tensors, options);
-  const WorkspacePool::Lease workspace = state_->workspaces.lease(bound.workspace_bytes(threads));
+  FewerThreads some(all, picked.threads);
+  Executor& workers = picked.threads < all.num_threads() ? some : all;
+  const WorkspacePool::Lease workspace = state_->workspaces.lease(bound.workspace_bytes(workers.num_threads()));
   const Status status = bound.run(workspace.bytes(), workers);
   if (status != Status::ok) throw Error(ErrorCode::backend_failed, std::string("the backend failed: ") + word(status));
 } catch (const std::bad_alloc&) {

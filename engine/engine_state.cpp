@@ -19,6 +19,10 @@ std::shared_ptr<const Registry> initial_registry(bool builtins) {
   return std::make_shared<const Registry>(std::move(registry));
 }
 
+std::string wisdom_path(const std::string& asked, const MachineDescription& machine) {
+  return asked == "auto" ? WisdomFile::default_path(machine) : asked;
+}
+
 std::shared_ptr<const Plan> make_plan(const RegisteredBackend& entry, const Problem& problem, const Machine& machine) {
   std::shared_ptr<const Plan> plan = entry.backend->plan(problem, machine);
   if (!plan) throw Error(ErrorCode::backend_failed, std::string(entry.name()) + ": made no plan");
@@ -32,6 +36,8 @@ Engine::State::State(const Config& configuration)
       machines(Machine::detect()),
       registry(initial_registry(config.builtins)),
       config_isa(machines.forced(config.isa)),
+      wisdom(wisdom_path(config.wisdom, MachineDescription::of(machines.best())),
+             MachineDescription::of(machines.best())),
       log(config.log_choices ? std::make_unique<SelectionLog>() : nullptr) {
   if (!config.backend.empty() && find(*registry, config.backend) == nullptr) {
     throw Error(ErrorCode::invalid_argument,
@@ -53,14 +59,15 @@ Request Engine::State::request(const Problem& problem, const Extents& extents, i
           .backend = by_call ? selection.backend : std::string_view(config.backend),
           .forced_by = by_call ? "forced by the call" : "forced by ATTUNE_BACKEND or the engine's configuration",
           .isa = selection.isa.empty() ? config_isa : machines.forced(selection.isa),
-          .reproducible = selection.reproducible};
+          .reproducible = selection.reproducible,
+          .wisdom = selection.reproducible ? nullptr : wisdom.table()};
 }
 
 std::shared_ptr<const Plan> Engine::State::plan_of(const Request& request, const Pick& picked) {
   const PlanKey key{request.problem, picked.entry->backend.get(), picked.machine->isa};
   auto plan = plans.find(key);
   if (!plan) plan = plans.insert(key, make_plan(*picked.entry, request.problem, *picked.machine));
-  if (log) log->chosen(request, picked, *plan);
+  if (log) log->chosen(request, picked);
   return plan;
 }
 

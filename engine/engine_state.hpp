@@ -1,4 +1,5 @@
-// What an engine holds. Its members are spread over several files: calls in engine.cpp, reasons in explain.cpp.
+// What an engine holds. Its members are spread over several files: calls in engine.cpp, reasons in
+// explain.cpp, measuring in tuning/tune.cpp, what is remembered in remember.cpp.
 #pragma once
 
 #include <memory>
@@ -12,6 +13,7 @@
 #include "engine/registry.hpp"
 #include "engine/select.hpp"
 #include "engine/selection_log.hpp"
+#include "engine/wisdom/wisdom.hpp"
 #include "engine/workspace_pool.hpp"
 
 namespace attune {
@@ -33,6 +35,7 @@ struct Engine::State {
   mutable std::mutex registry_mutex;
   std::shared_ptr<const detail::Registry> registry;  // replaced, never changed
   const std::optional<Isa> config_isa;
+  detail::Wisdom wisdom;
   const std::unique_ptr<detail::SelectionLog> log;  // null: nobody wants to know
   detail::PlanCache plans;
   detail::WorkspacePool workspaces;

@@ -12,6 +12,7 @@ namespace {
 /// The strongest first: what reproducible takes, whatever an estimate would say.
 constexpr std::array<std::string_view, 3> fixed_order{"tiled", "simd", "naive"};
 constexpr const char* fixed_order_rule = "reproducible: the first of tiled, simd, naive that takes the problem";
+constexpr const char* measured_rule = "measured to be the fastest (attune tune)";
 constexpr const char* estimate_rule = "smallest estimate";
 constexpr const char* plugin_rule = "no built-in takes the problem; smallest estimate of the others";
 
@@ -122,7 +123,45 @@ const Machine& machine_for(const RegisteredBackend& entry, const Machines& machi
   return machines.with(isa_for(entry, machines.best(), forced).value_or(machines.best().isa));
 }
 
+namespace {
+
+const WisdomEntry* remembered(const Request& request) {
+  if (request.wisdom == nullptr) return nullptr;
+  return request.wisdom->find(
+      {request.problem, buckets_of(request.problem, request.extents), request.threads, request.backend, request.isa});
+}
+
+/// What a file says is checked like what a caller says: it may be old, or anybody's.
+std::optional<Pick> pick_remembered(const Registry& registry, const Machines& machines, const Request& request) {
+  const WisdomEntry* known = remembered(request);
+  if (known == nullptr) return std::nullopt;
+  const Variant& winner = known->winner;
+  const RegisteredBackend* entry = find(registry, winner.backend);
+  if (entry == nullptr || entry->backend->version() != known->winner_version) return std::nullopt;
+  if (!request.backend.empty() && winner.backend != request.backend) return std::nullopt;
+  const std::optional<Isa> isa = entry->isas.empty() ? request.isa : winner.isa;
+  if (request.isa && isa != request.isa) return std::nullopt;
+  if (isa && !contains(machines.best().isas, *isa)) return std::nullopt;
+  if (!isa_for(*entry, machines.best(), isa) || !entry->backend->supports(request.problem, request.extents, nullptr)) {
+    return std::nullopt;
+  }
+  return Pick{entry, request.backend.empty() ? measured_rule : request.forced_by, &machine_for(*entry, machines, isa),
+              std::min(winner.threads, request.threads)};
+}
+
+/// The fastest of a backend's variants that were measured.
+std::optional<Measurement> fastest_of(const std::vector<Measurement>& measurements, std::string_view backend) {
+  const Measurement* best = nullptr;
+  for (const Measurement& m : measurements) {
+    if (m.variant.backend == backend && m.samples > 0 && (best == nullptr || m.seconds < best->seconds)) best = &m;
+  }
+  return best != nullptr ? std::optional(*best) : std::nullopt;
+}
+
+}  // namespace
+
 Pick pick(const Registry& registry, const Machines& machines, const Request& request) {
+  if (const auto known = pick_remembered(registry, machines, request)) return *known;
   const Found found = find_pick(registry, machines, request);
   if (found.entry == nullptr) refuse_request(registry, machines, request);
   return {found.entry, found.rule, &machine_for(*found.entry, machines, request.isa), request.threads};
@@ -132,9 +171,13 @@ Choice choice_of(const Registry& registry, const Machines& machines, const Reque
   Choice choice;
   choice.backend = picked.entry->name();
   choice.rule = picked.rule;
-  choice.isa = picked.entry->isas.empty() ? Isa::generic : picked.machine->isa;
+  choice.isa = picked.isa();
   choice.threads = picked.threads;
-  for (const RegisteredBackend& entry : registry) choice.candidates.push_back(candidate(entry, machines, request));
+  if (const WisdomEntry* known = remembered(request)) choice.measurements = known->measurements;
+  for (const RegisteredBackend& entry : registry) {
+    choice.candidates.push_back(candidate(entry, machines, request));
+    choice.candidates.back().measured = fastest_of(choice.measurements, entry.name());
+  }
   return choice;
 }
 

@@ -5,8 +5,6 @@
 #include <mutex>
 #include <unordered_set>
 
-#include <attune/backend.hpp>
-
 #include "engine/select.hpp"
 
 namespace attune::detail {
@@ -14,7 +12,7 @@ namespace attune::detail {
 /// Thread-safe. A loop that calls with the same problem decides the same again and again: that is told once.
 class SelectionLog {
  public:
-  void chosen(const Request& request, const Pick& picked, const Plan& plan);
+  void chosen(const Request& request, const Pick& picked);
 
  private:
   std::mutex mutex_;

@@ -30,7 +30,8 @@ Words environment_with(const Words& more) {
     return variable.rfind("ATTUNE_", 0) != 0 &&
            std::find(replaced.begin(), replaced.end(), name_of(variable)) == replaced.end();
   };
-  Words result;
+  Words result{"ATTUNE_WISDOM="};
+  if (std::find(replaced.begin(), replaced.end(), result.front()) != replaced.end()) result.clear();
   for (char** entry = environ; *entry != nullptr; ++entry)
     if (stays(*entry)) result.push_back(*entry);
   return result + more;

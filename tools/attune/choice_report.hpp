@@ -6,6 +6,8 @@
 
 namespace attune::tool {
 
+nlohmann::ordered_json facts_of(const Variant& variant);
+nlohmann::ordered_json facts_of(const Measurement& measurement);
 nlohmann::ordered_json facts_of(const Candidate& candidate);
 
 }  // namespace attune::tool

@@ -20,9 +20,14 @@ struct ExplainFlags : ProblemFlags {
 
 void print_line(const char* label, const std::string& words) { fmt::print("{:<10} {}\n", label, words); }
 
-void print_candidate(const Candidate& candidate, bool chosen) {
-  fmt::print("{:<1} {:<12} {}\n", chosen ? "*" : "", candidate.backend,
-             candidate.eligible ? "estimated " + duration(candidate.estimated_seconds) : "no: " + candidate.reason);
+std::string words_of(const Candidate& candidate) {
+  if (!candidate.eligible) return "no: " + candidate.reason;
+  std::string words = "estimated " + duration(candidate.estimated_seconds);
+  if (const auto& m = candidate.measured) {
+    words += fmt::format(", measured {} ± {} ({}, {} {})", duration(m->seconds), duration(m->spread),
+                         name(m->variant.isa), m->variant.threads, m->variant.threads == 1 ? "thread" : "threads");
+  }
+  return words;
 }
 
 std::string work(const Explanation& facts) {
@@ -37,7 +42,8 @@ void print_text(const Engine& engine, const Description& call, const Explanation
   fmt::print("{}\non {}, {} {} to use\n\n", to_text(call.problem, call.extents), engine.machine().cpu,
              engine.machine().cores, engine.machine().cores == 1 ? "core" : "cores");
   for (const Candidate& candidate : facts.choice.candidates) {
-    print_candidate(candidate, candidate.backend == facts.choice.backend);
+    fmt::print("{:<1} {:<12} {}\n", candidate.backend == facts.choice.backend ? "*" : "", candidate.backend,
+               words_of(candidate));
   }
   fmt::print("\n");
   print_line("chosen", fmt::format("{}, {}", facts.choice.backend, name(facts.choice.isa)));
@@ -63,6 +69,9 @@ void print_json(const Engine& engine, const Description& call, const Explanation
                               {"skipped_share", facts.skipped_share()},
                               {"candidates", nlohmann::ordered_json::array()}};
   for (const Candidate& candidate : facts.choice.candidates) json["candidates"].push_back(facts_of(candidate));
+  json["measurements"] = nlohmann::ordered_json::array();
+  for (const Measurement& m : facts.choice.measurements) json["measurements"].push_back(facts_of(m));
+  json["note"] = engine.wisdom_note();
   fmt::print("{}\n", json_text(json));
 }
 
@@ -72,6 +81,7 @@ void explain(const ExplainFlags& flags) {
   Engine engine;
   const Explanation facts =
       engine.explain(call.problem, call.extents, threads ? *threads : engine.machine().cores, selection_of(flags));
+  if (!engine.wisdom_note().empty()) fmt::print(stderr, "attune: {}\n", engine.wisdom_note());
   const auto report = flags.json ? print_json : print_text;
   report(engine, call, facts);
 }

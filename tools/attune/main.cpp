@@ -16,6 +16,7 @@
 #include "tools/attune/io/pending_file.hpp"
 #include "tools/attune/io/tensor.hpp"
 #include "tools/attune/run/run.hpp"
+#include "tools/attune/tune/tune.hpp"
 
 namespace attune::tool {
 namespace {
@@ -27,6 +28,7 @@ constexpr const char* footer = R"(Examples:
   attune backends                                        what there is to compute with
   attune explain --q 1,12,512,64 --k 1,12,512,64         what would compute this, and why
   attune run --q q.npy --k k.npy --v v.npy --out out.npy compute attention on tensors from files
+  attune tune --set bert                                 measure what is the fastest here, and remember it
   attune run --help                                      all options of a command
 
 Exit status: 0 done, 1 it failed, 2 the input or the command line was wrong.)";
@@ -84,6 +86,8 @@ int run_program(int argc, char** argv) {
   add_demo(program);
   add_run(program);
   add_explain(program);
+  add_tune(program);
+  add_wisdom(program);
   add_backends(program);
   return parse_and_run(program, argc, argv);
 }

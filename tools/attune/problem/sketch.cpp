@@ -11,15 +11,21 @@ namespace {
 
 using Sizes = std::vector<std::int64_t>;
 
-constexpr const char* float_names = "f32, f16, bf16 or f64";
-const CLI::IsMember is_float({"f32", "f16", "bf16", "f64"});
-const CLI::IsMember is_mask({"bool", "f32", "f16", "bf16", "f64"});
-
-DType dtype_of(const std::string& text) {
-  for (const DType dtype : {DType::boolean, DType::f32, DType::f16, DType::bf16, DType::f64}) {
+DType dtype_of(const char* option, const std::string& text, std::initializer_list<DType> taken) {
+  std::string names;
+  for (const DType dtype : taken) {
     if (text == name(dtype)) return dtype;
+    names += (names.empty() ? "" : ", ") + std::string(name(dtype));
   }
-  return DType::f32;
+  throw Error(ErrorCode::invalid_argument, std::string(option) + ": " + io::in_quotes(text) + " is none of " + names);
+}
+
+DType float_of(const char* option, const std::string& text) {
+  return dtype_of(option, text, {DType::f32, DType::f16, DType::bf16, DType::f64});
+}
+
+DType mask_of(const std::string& text) {
+  return dtype_of("--mask", text, {DType::boolean, DType::f32, DType::f16, DType::bf16, DType::f64});
 }
 
 TensorLayout layout_of(const Sizes& sizes, DType dtype) {
@@ -50,7 +56,7 @@ class Sketch {
  private:
   void set_tensors() {
     const bool packed = flags_.cu_seqlens_q || flags_.cu_seqlens_k;
-    const DType dtype = dtype_of(flags_.dtype.value_or("f32"));
+    const DType dtype = float_of("--dtype", flags_.dtype.value_or("f32"));
     const Sizes query = shape("--q", flags_.query, packed, "B,H,Sq,D", "TOTAL,H,D");
     const Sizes key = shape("--k", flags_.key, packed, "B,Hkv,Sk,D", "TOTAL,Hkv,D");
     const Sizes value = flags_.value ? shape("--v", *flags_.value, packed, "B,Hkv,Sk,Dv", "TOTAL,Hkv,Dv") : key;
@@ -59,7 +65,7 @@ class Sketch {
     tensors_.query = {layout_of(query, dtype), nullptr};
     tensors_.key = {layout_of(key, dtype), nullptr};
     tensors_.value = {layout_of(value, dtype), nullptr};
-    tensors_.out = nothing(layout_of(out, flags_.out_dtype ? dtype_of(*flags_.out_dtype) : dtype));
+    tensors_.out = nothing(layout_of(out, flags_.out_dtype ? float_of("--out-dtype", *flags_.out_dtype) : dtype));
   }
 
   void set_options() {
@@ -72,7 +78,7 @@ class Sketch {
     }
     const std::int64_t batch = packed ? 0 : q.shape[0], queries = q.shape[packed ? 0 : 2], heads = q.shape[1];
     const std::int64_t keys = k.shape[packed ? 0 : 2];
-    if (flags_.mask) options_.attn_mask = {layout_of({1, 1, queries, keys}, dtype_of(*flags_.mask)), nullptr};
+    if (flags_.mask) options_.attn_mask = {layout_of({1, 1, queries, keys}, mask_of(*flags_.mask)), nullptr};
     if (flags_.block_mask) set_block_mask(packed ? longest(starts_q_) : queries, packed ? longest(starts_k_) : keys);
     if (flags_.alibi) options_.alibi_slopes = {contiguous({heads}), nullptr};
     if (flags_.sinks) options_.sinks = {contiguous({heads}), nullptr};
@@ -128,12 +134,13 @@ void declare(CLI::App& command, ProblemFlags& flags) {
   command.add_option("--q", flags.query, "Shape of the query")->type_name("B,H,Sq,D");
   command.add_option("--k", flags.key, "Shape of the key; H must be a multiple of Hkv")->type_name("B,Hkv,Sk,D");
   command.add_option("--v", flags.value, "Shape of the value (default: the key's)")->type_name("B,Hkv,Sk,Dv");
-  command.add_option("--dtype", flags.dtype, std::string("Element type of query, key and value: ") + float_names)
-      ->check(is_float);
+  command.add_option("--dtype", flags.dtype, "Element type of query, key and value: f32 (the default), f16, bf16, f64")
+      ->type_name("NAME");
   command.add_option("--out-dtype", flags.out_dtype, "Element type of the result: the query's (the default) or f32")
-      ->check(is_float);
+      ->type_name("NAME");
   declare_attention(command, flags);
-  command.add_option("--mask", flags.mask, "With a mask of this type: bool, or added to the scores")->check(is_mask);
+  command.add_option("--mask", flags.mask, "With a mask: bool, or a type that is added to the scores: f32, f16 ...")
+      ->type_name("NAME");
   command.add_option("--block-mask", flags.block_mask, "With a block-sparse mask of such blocks")->type_name("BQ,BK");
   command.add_flag("--alibi", flags.alibi, "With ALiBi slopes");
   command.add_flag("--sinks", flags.sinks, "With a sink for each head");
