@@ -6,35 +6,47 @@
 
 #include "engine/rate_together.hpp"
 
-// The widest loads that the machine has, whatever the rest is compiled for.
-#if defined(__x86_64__)
-#define ATTUNE_WIDEST __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define ATTUNE_WIDEST
-#endif
-
 namespace attune::bench {
 namespace {
 
-/// A cache line, or a vector of AVX-512.
-typedef std::uint64_t Line __attribute__((vector_size(64), may_alias));
+struct alignas(64) Line {
+  std::byte bytes[64];
+};
 
-/// Reads the lines, prefetching so many lines ahead of itself (0: not at all).
-ATTUNE_WIDEST std::uint64_t read_lines(const Line* lines, std::int64_t count, std::int64_t ahead) {
-  constexpr int chains = 8;
-  Line sum[chains] = {};
-  if (ahead == 0) {
-    for (std::int64_t i = 0; i + chains <= count; i += chains)
-      for (int c = 0; c < chains; ++c) sum[c] += lines[i + c];
-  } else {
-    for (std::int64_t i = 0; i + chains <= count; i += chains)
-      for (int c = 0; c < chains; ++c) {
-        __builtin_prefetch(lines + i + c + ahead);
-        sum[c] += lines[i + c];
-      }
+/// Reads the lines, prefetching so many lines ahead of itself (0: not at all), in vectors of one size.
+using ReadLines = std::uint64_t (*)(const Line* lines, std::int64_t count, std::int64_t ahead);
+
+// A macro, because a vector that is wider than the target's registers would be taken apart: each function must name its
+// target itself.
+#define ATTUNE_READ_LINES(function, target, vector_bytes)                                                     \
+  target std::uint64_t function(const Line* lines, std::int64_t count, std::int64_t ahead) {                  \
+    typedef std::uint64_t Vector __attribute__((vector_size(vector_bytes), may_alias));                       \
+    constexpr std::int64_t in_line = 64 / vector_bytes;                                                       \
+    const auto* from = reinterpret_cast<const Vector*>(lines);                                                \
+    Vector a{}, b{}, c{}, d{};                                                                                \
+    for (std::int64_t i = 0; i + 4 / in_line <= count; i += 4 / in_line, from += 4) {                         \
+      if (ahead != 0)                                                                                         \
+        for (std::int64_t line = 0; line < 4 / in_line; ++line) __builtin_prefetch(lines + i + ahead + line); \
+      a += from[0], b += from[1], c += from[2], d += from[3];                                                 \
+    }                                                                                                         \
+    a += b + c + d;                                                                                           \
+    return a[0];                                                                                              \
   }
-  for (int c = 1; c < chains; ++c) sum[0] += sum[c];
-  return sum[0][0];
+
+ATTUNE_READ_LINES(read_16_bytes, , 16)
+#if defined(__x86_64__)
+ATTUNE_READ_LINES(read_32_bytes, __attribute__((target("avx2"))), 32)
+ATTUNE_READ_LINES(read_64_bytes, __attribute__((target("avx512f"))), 64)
+#endif
+#undef ATTUNE_READ_LINES
+
+/// With the widest vectors that this machine has.
+ReadLines widest() {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx512f")) return read_64_bytes;
+  if (__builtin_cpu_supports("avx2")) return read_32_bytes;
+#endif
+  return read_16_bytes;
 }
 
 /// One thread's part of the bytes, read in pieces so that reading can stop at a given time.
@@ -45,7 +57,7 @@ class Part {
   double read_piece(std::int64_t ahead) {
     constexpr std::int64_t piece = 4096;  // lines: 256 KB
     const std::int64_t count = std::min(piece, count_ - at_);
-    seen_ = seen_ + read_lines(lines_ + at_, count, ahead);
+    seen_ = seen_ + read_(lines_ + at_, count, ahead);
     at_ = at_ + count == count_ ? 0 : at_ + count;
     return static_cast<double>(count) * sizeof(Line);
   }
@@ -53,6 +65,7 @@ class Part {
  private:
   const Line* lines_;
   std::int64_t count_, at_ = 0;
+  ReadLines read_ = widest();
   volatile std::uint64_t seen_ = 0;  // or the compiler would drop the loop
 };
 

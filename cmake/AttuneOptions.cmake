@@ -15,6 +15,15 @@ endif()
 if(ATTUNE_WERROR)
   target_compile_options(attune_options INTERFACE -Werror)
 endif()
+
+# Linked beside it by code whose speed nobody notices (reading the command line, tests): there the optimiser's second
+# half, and a sanitizer's code put through any of it, cost more time than they ever give back.
+add_library(attune_quick_to_compile INTERFACE)
+if(ATTUNE_SANITIZE)
+  target_compile_options(attune_quick_to_compile INTERFACE -O0)
+elseif(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
+  target_compile_options(attune_quick_to_compile INTERFACE -O1)
+endif()
 if(ATTUNE_SANITIZE)
   target_compile_options(attune_options INTERFACE -fsanitize=${ATTUNE_SANITIZE} -fno-omit-frame-pointer
     -fno-sanitize-recover=all)

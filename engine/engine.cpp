@@ -64,9 +64,24 @@ Executor& Engine::executor() {
   return *state_->executor;
 }
 
-void Engine::add(std::shared_ptr<const Backend> backend) {
-  const std::lock_guard lock(state_->registry_mutex);
-  state_->registry = std::make_shared<const Registry>(with_backend(*state_->registry, std::move(backend), false));
+void Engine::add(std::shared_ptr<const Backend> backend) { state_->add(std::move(backend)); }
+
+PluginReport Engine::load_plugins(const PluginSearch& search) {
+  const auto add = [this](std::shared_ptr<const Backend> backend) -> std::string {
+    try {
+      state_->add(std::move(backend));
+      return {};
+    } catch (const Error& error) {
+      return error.what();
+    }
+  };
+  const std::lock_guard lock(state_->plugins_mutex);
+  return state_->plugins.load(search, state_->machines.best(), add);
+}
+
+std::vector<PluginFile> Engine::plugins() const {
+  const std::lock_guard lock(state_->plugins_mutex);
+  return state_->plugins.files();
 }
 
 std::vector<std::shared_ptr<const Backend>> Engine::backends() const {

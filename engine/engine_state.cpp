@@ -38,11 +38,23 @@ Engine::State::State(const Config& configuration)
       config_isa(machines.forced(config.isa)),
       wisdom(wisdom_path(config.wisdom, MachineDescription::of(machines.best())),
              MachineDescription::of(machines.best())),
-      log(config.log_choices ? std::make_unique<SelectionLog>() : nullptr) {
-  if (!config.backend.empty() && find(*registry, config.backend) == nullptr) {
-    throw Error(ErrorCode::invalid_argument,
-                "backend: \"" + config.backend + "\" is unknown; there are " + names(*registry));
+      log(config.log_choices ? std::make_unique<SelectionLog>() : nullptr) {}
+
+void Engine::State::require_known(std::string_view backend) const {
+  const auto current = backends();
+  if (find(*current, backend) != nullptr) return;
+  std::string message = "backend: \"" + std::string(backend) + "\" is unknown; there are " + names(*current);
+  const std::lock_guard lock(plugins_mutex);
+  for (const PluginFile& file : plugins.files()) {
+    if (file.state != PluginState::loaded)
+      message += "; " + file.path + " is " + name(file.state) + ": " + file.reason;
   }
+  throw Error(ErrorCode::invalid_argument, message);
+}
+
+void Engine::State::add(std::shared_ptr<const Backend> backend) {
+  const std::lock_guard lock(registry_mutex);
+  registry = std::make_shared<const Registry>(with_backend(*registry, std::move(backend), false));
 }
 
 std::shared_ptr<const Registry> Engine::State::backends() const {
@@ -53,6 +65,7 @@ std::shared_ptr<const Registry> Engine::State::backends() const {
 Request Engine::State::request(const Problem& problem, const Extents& extents, int threads,
                                const Selection& selection) const {
   const bool by_call = !selection.backend.empty();
+  if (by_call || !config.backend.empty()) require_known(by_call ? selection.backend : std::string_view(config.backend));
   return {.problem = problem,
           .extents = extents,
           .threads = threads,

@@ -9,26 +9,18 @@
 #include <attune/executor.hpp>
 
 #include "backends/kernels/instruction_sets.hpp"
+#include "engine/cpu.hpp"
 #include "engine/machines.hpp"
 
 namespace attune {
 namespace {
 
-/// x86 tells "model name"; on other architectures the kernel gives only numbers, and the name stays generic.
-std::string cpu_name() {
-  std::ifstream info("/proc/cpuinfo");
-  for (std::string line; std::getline(info, line);) {
-    if (line.rfind("model name", 0) != 0) continue;
-    const std::size_t start = line.find_first_not_of(" \t", line.find(':') + 1);
-    if (start != std::string::npos) return line.substr(start);
-  }
-  return "unknown";
-}
-
-/// sysconf answers 0 or −1 where it does not know; then the default stays.
-void set_if_known(std::size_t& bytes, int question) {
-  const long answer = sysconf(question);
-  if (answer > 0) bytes = static_cast<std::size_t>(answer);
+/// sysconf answers 0 or −1 where it does not know, as on ARM; sysfs may still, and else the default stays.
+void set_if_known(std::size_t& bytes, int question, int level) {
+  if (const long answer = sysconf(question); answer > 0)
+    bytes = static_cast<std::size_t>(answer);
+  else
+    bytes = detail::cache_bytes("/sys/devices/system/cpu/cpu0/cache", level).value_or(bytes);
 }
 
 /// Weakest first. A library without kernels for this architecture still has its plain backends.
@@ -46,12 +38,13 @@ std::vector<Isa> runnable_isas() {
 
 Machine Machine::detect() {
   Machine machine;
-  machine.cpu = cpu_name();
+  std::ifstream cpuinfo("/proc/cpuinfo");
+  machine.cpu = detail::cpu_name(cpuinfo);
   machine.isas = runnable_isas();
   machine.isa = machine.isas.back();
-  set_if_known(machine.l1_bytes, _SC_LEVEL1_DCACHE_SIZE);
-  set_if_known(machine.l2_bytes, _SC_LEVEL2_CACHE_SIZE);
-  set_if_known(machine.l3_bytes, _SC_LEVEL3_CACHE_SIZE);
+  set_if_known(machine.l1_bytes, _SC_LEVEL1_DCACHE_SIZE, 1);
+  set_if_known(machine.l2_bytes, _SC_LEVEL2_CACHE_SIZE, 2);
+  set_if_known(machine.l3_bytes, _SC_LEVEL3_CACHE_SIZE, 3);
   machine.cores = available_cores();
   return machine;
 }

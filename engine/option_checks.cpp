@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdio>
+#include <limits>
 #include <string>
 
 #include <attune/arguments.hpp>
@@ -18,12 +20,25 @@ void check_window(const char* name, std::int64_t window) {
   if (window < -1) refuse_argument(name, "is " + std::to_string(window) + ", must be -1 (unlimited) or more");
 }
 
+constexpr double smallest_f32 = std::numeric_limits<float>::min();
+
+bool is_finite_in_f32(double x) { return std::abs(x) <= static_cast<double>(std::numeric_limits<float>::max()); }
+
+std::string short_text(double x) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.3g", x);
+  return text;
+}
+
 void check_numbers(const AttentionOptions& options) {
-  if (options.scale && !std::isfinite(*options.scale)) {
-    refuse_argument("scale", "is " + std::to_string(*options.scale) + ", must be finite");
+  if (options.scale && !is_finite_in_f32(*options.scale)) {
+    refuse_argument("scale", "is " + short_text(*options.scale) + ", must be finite in f32");
   }
-  if (!std::isfinite(options.softcap) || options.softcap < 0) {
-    refuse_argument("softcap", "is " + std::to_string(options.softcap) + ", must be finite and at least 0 (none)");
+  // Kernels divide by the cap in f32: a subnormal or 0 there would make NaN of scores.
+  const bool no_cap = options.softcap == 0;
+  if (!no_cap && !(is_finite_in_f32(options.softcap) && options.softcap >= smallest_f32)) {
+    refuse_argument("softcap", "is " + short_text(options.softcap) +
+                                   ", must be 0 (none), or finite in f32 and at least " + short_text(smallest_f32));
   }
   check_window("window_left", options.window_left);
   check_window("window_right", options.window_right);

@@ -49,6 +49,17 @@ inline void narrow_f16_vector(const float* from, std::uint16_t* to) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(to),
                       _mm512_cvtps_ph(_mm512_loadu_ps(from), _MM_FROUND_TO_NEAREST_INT));
 }
+/// In integers, since the instruction for it takes subnormals for 0.
+inline void narrow_bf16_vector(const float* from, std::uint16_t* to) {
+  const __m512 x = _mm512_loadu_ps(from);
+  const __m512i bits = _mm512_castps_si512(x), upper = _mm512_srli_epi32(bits, 16);
+  const __m512i odd = _mm512_and_si512(upper, _mm512_set1_epi32(1));
+  __m512i rounded = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
+  rounded = _mm512_srli_epi32(rounded, 16);
+  const __m512i quiet = _mm512_or_si512(upper, _mm512_set1_epi32(0x40));
+  rounded = _mm512_mask_mov_epi32(rounded, _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), quiet);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm512_cvtepi32_epi16(rounded));
+}
 #elif defined(__AVX2__) && defined(__F16C__)
 constexpr int half_lanes = 8;
 inline void widen_vector(const std::uint16_t* from, bool bf16, float* to) {
@@ -60,10 +71,34 @@ inline void widen_vector(const std::uint16_t* from, bool bf16, float* to) {
 inline void narrow_f16_vector(const float* from, std::uint16_t* to) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm256_cvtps_ph(_mm256_loadu_ps(from), _MM_FROUND_TO_NEAREST_INT));
 }
+inline void narrow_bf16_vector(const float* from, std::uint16_t* to) {
+  const __m256 x = _mm256_loadu_ps(from);
+  const __m256i bits = _mm256_castps_si256(x), upper = _mm256_srli_epi32(bits, 16);
+  const __m256i odd = _mm256_and_si256(upper, _mm256_set1_epi32(1));
+  __m256i rounded = _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
+  rounded = _mm256_srli_epi32(rounded, 16);
+  const __m256i quiet = _mm256_or_si256(upper, _mm256_set1_epi32(0x40));
+  rounded = _mm256_blendv_epi8(rounded, quiet, _mm256_castps_si256(_mm256_cmp_ps(x, x, _CMP_UNORD_Q)));
+  const __m256i packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(rounded, rounded), 0x08);
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm256_castsi256_si128(packed));
+}
+#elif defined(__aarch64__)
+constexpr int half_lanes = 4;
+inline void widen_vector(const std::uint16_t* from, bool bf16, float* to) {
+  const uint16x4_t bits = vld1_u16(from);
+  vst1q_f32(to, bf16 ? vreinterpretq_f32_u32(vshll_n_u16(bits, 16)) : vcvt_f32_f16(vreinterpret_f16_u16(bits)));
+}
+inline void narrow_f16_vector(const float* from, std::uint16_t* to) {
+  vst1_u16(to, vreinterpret_u16_f16(vcvt_f16_f32(vld1q_f32(from))));
+}
+inline void narrow_bf16_vector(const float* from, std::uint16_t* to) {
+  for (int i = 0; i < 4; ++i) to[i] = narrow_bf16(from[i]);
+}
 #else
 constexpr int half_lanes = 1;
 inline void widen_vector(const std::uint16_t* from, bool bf16, float* to) { *to = widen(*from, bf16); }
 inline void narrow_f16_vector(const float* from, std::uint16_t* to) { *to = narrow_f16(*from); }
+inline void narrow_bf16_vector(const float* from, std::uint16_t* to) { *to = narrow_bf16(*from); }
 #endif
 
 void widen_row(const std::uint16_t* from, bool bf16, std::int64_t count, float* to) {
@@ -74,8 +109,8 @@ void widen_row(const std::uint16_t* from, bool bf16, std::int64_t count, float* 
 
 void narrow_row(const float* from, bool bf16, std::int64_t count, std::uint16_t* to) {
   std::int64_t i = 0;
-  if (!bf16)
-    for (; i + half_lanes <= count; i += half_lanes) narrow_f16_vector(from + i, to + i);
+  for (; i + half_lanes <= count; i += half_lanes)
+    bf16 ? narrow_bf16_vector(from + i, to + i) : narrow_f16_vector(from + i, to + i);
   for (; i < count; ++i) to[i] = bf16 ? narrow_bf16(from[i]) : narrow_f16(from[i]);
 }
 

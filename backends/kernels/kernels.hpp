@@ -65,8 +65,8 @@ struct Kernels {
   /// tile[d][lane] = scale · rows[lane][d] for lane < count, 0 for the other lanes.
   void (*load_rows)(const float* const* rows, int count, std::int64_t dim, float scale, float* tile);
 
-  /// rows[lane][d] = tile[d][lane] · factor[lane] for lane < count.
-  void (*store_rows)(const float* tile, std::int64_t dim, const float* factor, float* const* rows, int count);
+  /// rows[lane][d] = tile[d][lane] · factor[lane] for lane < count. Were all elements of those lanes finite?
+  bool (*store_rows)(const float* tile, std::int64_t dim, const float* factor, float* const* rows, int count);
 
   /// scores[key][lane] = Σ_d keys[key · key_stride + d] · queries[d][lane], summed in the order of d;
   /// row_max[lane] = the largest of them.

@@ -12,6 +12,7 @@
 
 #include "backends/kernels/half.hpp"
 #include "backends/kernels/peak.hpp"
+#include "backends/kernels/tile_io.hpp"
 #include "backends/kernels/value_tile.hpp"
 
 namespace {
@@ -34,13 +35,11 @@ inline Pairs broadcast_pair(const std::uint16_t* p) {
 /// sum + a.low · b.low + a.high · b.high in f32
 inline Vec dot_pairs(Vec sum, Pairs a, Pairs b) { return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b); }
 
+/// Pairs are moved as floats are, whatever their bits: nothing computes with them.
 void load_pair_rows(const std::uint16_t* const* rows, int count, std::int64_t dim, std::uint32_t* tile) {
-  for (int lane = 0; lane < tile_lanes; ++lane)
-    for (std::int64_t d = 0; d < dim; d += 2) {
-      std::uint32_t pair = 0;
-      if (lane < count) std::memcpy(&pair, rows[lane] + d, sizeof pair);
-      tile[d / 2 * tile_lanes + lane] = pair;
-    }
+  const float* pairs[tile_lanes];
+  for (int lane = 0; lane < count; ++lane) pairs[lane] = reinterpret_cast<const float*>(rows[lane]);
+  load_changed_rows(pairs, count, dim / 2, [](auto x) { return x; }, reinterpret_cast<float*>(tile));
 }
 
 template <int R, int V>
@@ -90,13 +89,14 @@ void pair_score_block(const std::uint32_t* queries, std::int64_t dim, const std:
   Row<V> largest;
 #pragma GCC unroll 2
   for (int v = 0; v < V; ++v) largest[v] = minus_infinity();
+  Prefetcher prefetcher(ahead, key_count / tile_rows + 1);
   std::int64_t key = 0;
   for (; key + tile_rows <= key_count; key += tile_rows) {
-    prefetch_share(ahead, key, key + tile_rows, key_count);
+    prefetcher.next_share();
     pair_score_tile<tile_rows, V>(queries, dim, keys + key * key_stride, key_stride, Vec(scale),
                                   scores + key * tile_lanes, largest);
   }
-  prefetch_share(ahead, key, key_count, key_count);
+  prefetcher.next_share();
   pair_score_tail<tile_rows - 1, V>(static_cast<int>(key_count - key), queries, dim, keys + key * key_stride,
                                     key_stride, Vec(scale), scores + key * tile_lanes, largest);
 #pragma GCC unroll 2
@@ -193,13 +193,14 @@ template <int V, bool careful>
 void pair_value_block(const std::uint32_t* weights, std::int64_t key_count, const std::uint32_t* values,
                       std::int64_t dim, const Ahead& ahead, Start start, const float* alpha, float* out) {
   const std::int64_t pair_count = (key_count + 1) / 2;
+  Prefetcher prefetcher(ahead, dim / tile_rows + 1);
   std::int64_t column = 0;
   for (; column + tile_rows <= dim; column += tile_rows) {
-    prefetch_share(ahead, column, column + tile_rows, dim);
+    prefetcher.next_share();
     pair_value_tile<tile_rows, V, careful>(weights, pair_count, values + column, dim, start, alpha,
                                            out + column * tile_lanes);
   }
-  prefetch_share(ahead, column, dim, dim);
+  prefetcher.next_share();
   pair_value_tail<tile_rows - 1, V, careful>(static_cast<int>(dim - column), weights, pair_count, values + column, dim,
                                              start, alpha, out + column * tile_lanes);
 }

@@ -15,13 +15,22 @@ namespace {
   for (std::int64_t at = 0; at < bytes; at += 64) __builtin_prefetch(row + at, 0, 2);
 }
 
-/// The rows that fall to step `done` … `until` − 1 of `steps`.
-[[gnu::always_inline]] inline void prefetch_share(const attune::kernels::Ahead& ahead, std::int64_t done,
-                                                  std::int64_t until, std::int64_t steps) {
-  if (ahead.rows == 0 || done == until) return;
-  const std::int64_t end = ahead.rows * until / steps;
-  for (std::int64_t row = ahead.rows * done / steps; row < end; ++row)
-    prefetch_row(ahead.data + row * ahead.stride, ahead.row_bytes);
-}
+/// Rows in equal shares, one each time it is asked.
+class Prefetcher {
+ public:
+  /// Enough for all rows in `shares` shares.
+  [[gnu::always_inline]] Prefetcher(const attune::kernels::Ahead& ahead, std::int64_t shares)
+      : ahead_(ahead), rows_(ahead.rows == 0 ? 0 : (ahead.rows + shares - 1) / shares) {}
+
+  [[gnu::always_inline]] void next_share() {
+    for (std::int64_t i = 0; i < rows_ && done_ < ahead_.rows; ++i, ++done_)
+      prefetch_row(ahead_.data + done_ * ahead_.stride, ahead_.row_bytes);
+  }
+
+ private:
+  const attune::kernels::Ahead& ahead_;
+  const std::int64_t rows_;  // of a share
+  std::int64_t done_ = 0;
+};
 
 }  // namespace

@@ -71,31 +71,29 @@ inline Vec biased(Vec score, Vec bias) {
     return score + bias;
 }
 
-/// Keys first … first + n − 1 of one vector of lanes, from rows in the queries' order: n ≤ vector_lanes.
 template <bool selects>
-inline Vec bias_square(float* scores, const float* const* rows, std::int64_t first, int n, Vec largest) {
+inline void apply_bias(float* score, Vec bias, Vec& largest) {
+  const Vec result = biased<selects>(load(score), bias);
+  store(score, result);
+  largest = xsimd::max(largest, result);
+}
+
+/// As many keys from `first` on as a vector has lanes, of one vector of lanes, from rows in the queries' order.
+template <bool selects>
+inline Vec bias_square(float* scores, const float* const* rows, std::int64_t first, Vec largest) {
   Square bias;
-  if (n == vector_lanes) {
-    load_square(rows, first, bias);
-  } else {
-    alignas(64) float padded[vector_lanes][vector_lanes] = {};
-    const float* from[vector_lanes];
-    for (int i = 0; i < vector_lanes; ++i) {
-      for (int key = 0; key < n; ++key) padded[i][key] = rows[i][first + key];
-      from[i] = padded[i];
-    }
-    load_square(from, 0, bias);
-  }
-  const auto apply = [&](int i) {
-    float* at = scores + (first + i) * tile_lanes;
-    const Vec score = biased<selects>(load(at), bias[i]);
-    store(at, score);
-    largest = xsimd::max(largest, score);
-  };
-  if (n == vector_lanes) {
-    each<vector_lanes>(apply);
-  } else {
-    for (int i = 0; i < n; ++i) apply(i);
+  load_square(rows, first, bias);
+  each<vector_lanes>([&](int i) { apply_bias<selects>(scores + (first + i) * tile_lanes, bias[i], largest); });
+  return largest;
+}
+
+/// The last keys, n of them.
+template <bool selects>
+inline Vec bias_tail(float* scores, const float* const* rows, std::int64_t first, int n, Vec largest) {
+  alignas(64) float column[vector_lanes];
+  for (std::int64_t key = first; key < first + n; ++key) {
+    for (int i = 0; i < vector_lanes; ++i) column[i] = rows[i][key];
+    apply_bias<selects>(scores + key * tile_lanes, load(column), largest);
   }
   return largest;
 }
@@ -116,11 +114,11 @@ void bias_block(float* scores, std::int64_t key_count, const float* const* rows,
 #pragma GCC unroll 2
   for (int v = 0; v < V; ++v) {
     Vec largest = minus_infinity();
-    for (std::int64_t first = 0; first < key_count; first += vector_lanes) {
-      const std::int64_t left = key_count - first;
-      const int n = left < vector_lanes ? static_cast<int>(left) : vector_lanes;
-      largest = bias_square<selects>(scores + v * vector_lanes, rows + v * vector_lanes, first, n, largest);
-    }
+    std::int64_t first = 0;
+    for (; first + vector_lanes <= key_count; first += vector_lanes)
+      largest = bias_square<selects>(scores + v * vector_lanes, rows + v * vector_lanes, first, largest);
+    largest = bias_tail<selects>(scores + v * vector_lanes, rows + v * vector_lanes, first,
+                                 static_cast<int>(key_count - first), largest);
     store(row_max + v * vector_lanes, largest);
   }
 }

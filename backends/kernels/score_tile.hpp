@@ -56,12 +56,13 @@ void score_block(const float* queries, std::int64_t dim, const float* keys, std:
   Row<V> largest;
 #pragma GCC unroll 2
   for (int v = 0; v < V; ++v) largest[v] = minus_infinity();
+  Prefetcher prefetcher(ahead, key_count / tile_rows + 1);
   std::int64_t key = 0;
   for (; key + tile_rows <= key_count; key += tile_rows) {
-    prefetch_share(ahead, key, key + tile_rows, key_count);
+    prefetcher.next_share();
     score_tile<tile_rows, V>(queries, dim, keys + key * key_stride, key_stride, scores + key * tile_lanes, largest);
   }
-  prefetch_share(ahead, key, key_count, key_count);
+  prefetcher.next_share();
   score_tail<tile_rows - 1, V>(static_cast<int>(key_count - key), queries, dim, keys + key * key_stride, key_stride,
                                scores + key * tile_lanes, largest);
 #pragma GCC unroll 2

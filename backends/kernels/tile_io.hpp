@@ -6,8 +6,8 @@
 namespace {
 
 /// The rows of one vector of lanes; lanes from `count` on are zero.
-template <bool all_lanes>
-inline void load_lanes(const float* const* rows, int count, std::int64_t dim, float scale, float* tile) {
+template <bool all_lanes, typename Change>
+inline void load_lanes(const float* const* rows, int count, std::int64_t dim, Change change, float* tile) {
   const float* from[vector_lanes];
   alignas(64) float number[vector_lanes];
   each<vector_lanes>([&](int i) {
@@ -20,43 +20,58 @@ inline void load_lanes(const float* const* rows, int count, std::int64_t dim, fl
     Square columns;
     load_square(from, d, columns);
     each<vector_lanes>([&](int i) {
-      Vec column = columns[i] * Vec(scale);
+      Vec column = change(columns[i]);
       if constexpr (!all_lanes) column = xsimd::select(in_use, column, Vec(0.0f));
       store(tile + (d + i) * tile_lanes, column);
     });
   }
   for (; d < dim; ++d)
-    for (int i = 0; i < vector_lanes; ++i) tile[d * tile_lanes + i] = i < count ? scale * from[i][d] : 0.0f;
+    for (int i = 0; i < vector_lanes; ++i) tile[d * tile_lanes + i] = i < count ? change(from[i][d]) : 0.0f;
 }
 
-void load_rows(const float* const* rows, int count, std::int64_t dim, float scale, float* tile) {
+/// tile[d][lane] = change(rows[lane][d]) for lane < count, 0 for the other lanes.
+template <typename Change>
+inline void load_changed_rows(const float* const* rows, int count, std::int64_t dim, Change change, float* tile) {
   for (int first = 0; first < tile_lanes; first += vector_lanes) {
     const int used = count - first;
     if (used >= vector_lanes)
-      load_lanes<true>(rows + first, vector_lanes, dim, scale, tile + first);
+      load_lanes<true>(rows + first, vector_lanes, dim, change, tile + first);
     else if (used > 0)
-      load_lanes<false>(rows + first, used, dim, scale, tile + first);
+      load_lanes<false>(rows + first, used, dim, change, tile + first);
     else
       for (std::int64_t d = 0; d < dim; ++d) store(tile + d * tile_lanes + first, Vec(0.0f));
   }
 }
 
-/// The reverse, times each lane's factor.
-inline void store_lanes(const float* tile, std::int64_t d, Vec factor, float* const* rows, int count) {
+void load_rows(const float* const* rows, int count, std::int64_t dim, float scale, float* tile) {
+  load_changed_rows(rows, count, dim, [scale](auto x) { return x * decltype(x)(scale); }, tile);
+}
+
+/// The reverse, times each lane's factor. `check` stays 0 as long as all is finite: x · 0 is 0, or else NaN.
+inline void store_lanes(const float* tile, std::int64_t d, Vec factor, float* const* rows, int count, Row<2>& check) {
   Square columns;
-  each<vector_lanes>([&](int i) { columns[i] = load(tile + (d + i) * tile_lanes) * factor; });
+  each<vector_lanes>([&](int i) { columns[i] = load(tile + (d + i) * tile_lanes); });
+  each<vector_lanes>([&](int i) { check[i % 2] = multiply_add(columns[i], Vec(0.0f), check[i % 2]); });
+  each<vector_lanes>([&](int i) { columns[i] = columns[i] * factor; });
   store_square(columns, rows, d, count);
 }
 
-void store_rows(const float* tile, std::int64_t dim, const float* factor, float* const* rows, int count) {
+bool store_rows(const float* tile, std::int64_t dim, const float* factor, float* const* rows, int count) {
+  Row<2> check = {Vec(0.0f), Vec(0.0f)};
+  float scalar_check = 0.0f;
   for (int first = 0; first < count; first += vector_lanes) {
     const int used = count - first < vector_lanes ? count - first : vector_lanes;
     std::int64_t done = 0;
     for (; done + vector_lanes <= dim; done += vector_lanes)
-      store_lanes(tile + first, done, load(factor + first), rows + first, used);
+      store_lanes(tile + first, done, load(factor + first), rows + first, used, check);
     for (int lane = first; lane < first + used; ++lane)
-      for (std::int64_t d = done; d < dim; ++d) rows[lane][d] = tile[d * tile_lanes + lane] * factor[lane];
+      for (std::int64_t d = done; d < dim; ++d) {
+        const float x = tile[d * tile_lanes + lane];
+        scalar_check += x * 0.0f;
+        rows[lane][d] = x * factor[lane];
+      }
   }
+  return xsimd::all(check[0] + check[1] == Vec(0.0f)) && scalar_check == 0.0f;
 }
 
 bool all_finite(const float* tile, std::int64_t dim, int vectors) {

@@ -68,13 +68,14 @@ inline void value_tail(int columns, const float* weights, std::int64_t key_count
 template <int V, bool careful>
 void value_block(const float* weights, std::int64_t key_count, const float* values, std::int64_t value_stride,
                  std::int64_t dim, const attune::kernels::Ahead& ahead, Start start, const float* alpha, float* out) {
+  Prefetcher prefetcher(ahead, dim / tile_rows + 1);
   std::int64_t column = 0;
   for (; column + tile_rows <= dim; column += tile_rows) {
-    prefetch_share(ahead, column, column + tile_rows, dim);
+    prefetcher.next_share();
     value_tile<tile_rows, V, careful>(weights, key_count, values + column, value_stride, start, alpha,
                                       out + column * tile_lanes);
   }
-  prefetch_share(ahead, column, dim, dim);
+  prefetcher.next_share();
   value_tail<tile_rows - 1, V, careful>(static_cast<int>(dim - column), weights, key_count, values + column,
                                         value_stride, start, alpha, out + column * tile_lanes);
 }

@@ -77,11 +77,11 @@ void SimdPlan::run_head(const Arguments& arguments, const HeadRows& head, float*
     QueryTile tile;
     tile.open(kernels_, arguments, head, row, own, scratch);
     compute(tile, all, false, scratch);
-    if (!tile.finite()) {
+    if (!tile.close()) {
       tile.reset(true);
       compute(tile, all, true, scratch);
+      tile.close();
     }
-    tile.close();
     if (arguments.weights.data == nullptr) continue;
     tile.clear_weights();
     for_each_part(tile, all, scratch.scores,

@@ -164,11 +164,11 @@ void TiledPlan::run_item(const Arguments& arguments, const Item& item, int tile_
   walk_.attend(arguments, head, {tile, static_cast<std::size_t>(open)}, all, keys, false, following.block, shared);
   tiles::fetch(following.queries);
   for (int i = 0; i < open; ++i) {
-    if (!tile[i].finite()) {
+    if (!tile[i].close()) {
       tile[i].reset(true);
       walk_.attend(arguments, head, {tile + i, 1}, all, tile[i].keys(), true, {}, shared);
+      tile[i].close();
     }
-    tile[i].close();
     if (arguments.weights.data != nullptr) walk_.write_weights(arguments, head, tile[i], shared);
   }
 }

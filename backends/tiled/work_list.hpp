@@ -6,8 +6,10 @@
 
 namespace attune::tiled {
 
-/// Tiles of one item. More of them share each block of keys while it is in cache; their state must fit beside it.
-inline constexpr int max_tiles_per_item = 8;
+/// Tiles of one item, and their rows. More of them share each block of keys while it is in cache; their state must fit
+/// beside it in L2.
+inline constexpr int max_tiles_per_item = 16;
+inline constexpr int max_rows_per_item = 256;
 
 struct WorkShape {
   std::int64_t members = 0;

@@ -12,15 +12,19 @@ struct Rows {
   std::int64_t stride;
 };
 
-/// Row strides from here on are far; copying pays for itself from so many tiles on (measured: 15 to 20 points lost at
-/// one tile, 3 to 10 won at eight).
-constexpr std::int64_t far_bytes = 8192;
+/// Rows so far apart each need a page of their own, and rows a multiple of 1 KiB apart share the few cache sets that
+/// their stride reaches. Copying them pays for itself from so many tiles on (measured: 15 to 20 points lost at one
+/// tile, 3 to 10 won at eight).
 constexpr int enough_users = 8;
+
+bool far(std::int64_t stride_bytes) noexcept {
+  return stride_bytes >= 8192 || (stride_bytes >= 2048 && stride_bytes % 1024 == 0);
+}
 
 bool usable_in_place(const TensorView& tensor, int users) noexcept {
   if (tensor.dtype != DType::f32 || (tensor.strides[3] != 1 && tensor.shape[3] != 1)) return false;
   const std::int64_t stride_bytes = std::abs(tensor.strides[2]) * static_cast<std::int64_t>(sizeof(float));
-  return stride_bytes < far_bytes || users < enough_users;
+  return !far(stride_bytes) || users < enough_users;
 }
 
 Rows contiguous_rows(const kernels::Kernels& kernels, const TensorView& tensor, std::int64_t batch, std::int64_t head,
@@ -29,6 +33,10 @@ Rows contiguous_rows(const kernels::Kernels& kernels, const TensorView& tensor, 
   if (dim == 0) return {nullptr, 0};
   if (usable_in_place(tensor, users))
     return {tensor.as<float>() + index_of(tensor, batch, head, first), tensor.strides[2]};
+  if (tensor.dtype != DType::f32 && tensor.strides[3] == 1 && tensor.strides[2] == dim) {
+    gather_row(kernels, tensor, index_of(tensor, batch, head, first), 1, count * dim, scratch);
+    return {scratch, dim};
+  }
   for (std::int64_t row = 0; row < count; ++row) {
     float* copy = scratch + row * dim;
     const std::int64_t at = index_of(tensor, batch, head, first + row);
@@ -123,12 +131,10 @@ std::int64_t usual_keys(int key_rows, std::int64_t head_dim, std::int64_t value_
 
 }  // namespace
 
-KeyCut::KeyCut(const KeyRange& all, int key_rows, std::int64_t head_dim, std::int64_t value_dim) noexcept : all_(all) {
-  const std::int64_t usual = usual_keys(key_rows, head_dim, value_dim), keys = all.end - all.begin;
-  const std::int64_t blocks = std::max<std::int64_t>((keys + usual / 2) / usual, 1);
-  // Whole tiles, and an even number of them: partial sums go by a key's place in its block modulo 4.
-  const std::int64_t step = 2 * key_rows;
-  size_ = std::max<std::int64_t>((keys + blocks * step - 1) / (blocks * step), 1) * step;
+KeyCut::KeyCut(const KeyRange& all, int key_rows, std::int64_t head_dim, std::int64_t value_dim) noexcept
+    : all_(all), size_(usual_keys(key_rows, head_dim, value_dim)) {
+  const std::int64_t keys = all.end - all.begin;
+  blocks_ = keys <= size_ ? 1 : (keys + size_ / 2) / size_;
 }
 
 std::int64_t KeyCut::most_keys(int key_rows, std::int64_t head_dim, std::int64_t value_dim) noexcept {

@@ -59,10 +59,9 @@ std::size_t key_block_floats(std::int64_t key_count, std::int64_t head_dim, std:
 KeyBlock key_block(const kernels::Kernels& kernels, const Arguments& arguments, const Member& member,
                    std::int64_t kv_head, std::int64_t first, std::int64_t count, int users, float* scratch) noexcept;
 
-/// How a member's keys, or a chunk of them, are cut into blocks: as evenly as tiles of key_rows allow, so that no block
-/// is a mere tail. The scores of a tile stay in L1; wide heads get half as many keys. A function of what decides
-/// rounding and of nothing else: blocks are where they are whatever is attended, so that no neighbour of a row changes
-/// a bit of it.
+/// How a member's keys, or a chunk of them, are cut into blocks: all alike, but that the last one takes a short tail
+/// along. The scores of a tile stay in L1; wide heads get half as many keys. A function of what decides rounding and of
+/// nothing else: blocks are where they are whatever is attended, so that no neighbour of a row changes a bit of it.
 class KeyCut {
  public:
   KeyCut(const KeyRange& all, int key_rows, std::int64_t head_dim, std::int64_t value_dim) noexcept;
@@ -70,19 +69,20 @@ class KeyCut {
   /// Keys in the largest block of any cut.
   static std::int64_t most_keys(int key_rows, std::int64_t head_dim, std::int64_t value_dim) noexcept;
 
-  /// What the range has of the block that its first key lies in; and of the block that starts at `begin`.
+  /// What the range has of the block that its first key lies in; and of the block behind that one.
   KeyRange first(const KeyRange& range) const noexcept {
-    return from(all_.begin + (range.begin - all_.begin) / size_ * size_, range);
+    return from(all_.begin + std::min((range.begin - all_.begin) / size_, blocks_ - 1) * size_, range);
   }
   KeyRange next(const KeyRange& block, const KeyRange& range) const noexcept { return from(block.end, range); }
 
  private:
   KeyRange from(std::int64_t begin, const KeyRange& range) const noexcept {
-    return {begin, std::min(begin + size_, range.end)};
+    const bool last = begin >= all_.begin + (blocks_ - 1) * size_;
+    return {begin, std::min(last ? all_.end : begin + size_, range.end)};
   }
 
   KeyRange all_;
-  std::int64_t size_;
+  std::int64_t size_, blocks_;
 };
 
 }  // namespace attune::tiles

@@ -10,6 +10,8 @@
 namespace attune::tiles {
 namespace {
 
+std::int64_t divide_up(std::int64_t a, std::int64_t b) noexcept { return (a + b - 1) / b; }
+
 constexpr float infinity = std::numeric_limits<float>::infinity();
 
 /// Where the sum starts for a row with this sink: the sink is one key of weight exp(sink − m), without a value.
@@ -166,7 +168,28 @@ KeyBlock QueryTile::part_of(const KeyBlock& block) const noexcept {
   return block.part(begin, std::min({end, block.end(), attended_.end}));
 }
 
+/// Ranges cut a block at its ends alone: what lies between needs no mask. Pieces are whole tiles of keys, and a score
+/// does not depend on the tile it is computed in.
 void QueryTile::score(const KeyBlock& part, const kernels::Ahead& ahead, float* scores, float* row_max) const noexcept {
+  const std::int64_t step = kernels_->key_rows;
+  const std::int64_t begin =
+      std::clamp(part.first + divide_up(whole_.begin - part.first, step) * step, part.first, part.end());
+  const std::int64_t end = std::clamp(part.first + (whole_.end - part.first) / step * step, begin, part.end());
+  if (begin == end || (begin == part.first && end == part.end())) return score_part(part, ahead, scores, row_max);
+  score_part(part.part(begin, end), ahead, scores + (begin - part.first) * lanes(), row_max);
+  const auto add = [&](std::int64_t first, std::int64_t last) {
+    if (first == last) return;
+    alignas(64) float piece_max[max_lanes];
+    score_part(part.part(first, last), {}, scores + (first - part.first) * lanes(), piece_max);
+    for (int lane = 0; lane < vectors_ * kernels_->lanes / 2; ++lane)
+      row_max[lane] = std::max(row_max[lane], piece_max[lane]);
+  };
+  add(part.first, begin);
+  add(end, part.end());
+}
+
+void QueryTile::score_part(const KeyBlock& part, const kernels::Ahead& ahead, float* scores,
+                           float* row_max) const noexcept {
   if (pairs_ != nullptr)
     pairs_->scores(reinterpret_cast<const std::uint32_t*>(queries_), arguments_->head_dim, part.key_elements,
                    part.key_stride, part.count, scale_, vectors_, ahead, scores, row_max);
@@ -239,29 +262,27 @@ void QueryTile::absorb(const TileState& other) noexcept {
     }
 }
 
-bool QueryTile::finite() const noexcept {
-  return fresh_ || kernels_->all_finite(state_.out, arguments_->value_dim, vectors_);
-}
-
 void QueryTile::normalisers(float* factor) const noexcept {
   for (int lane = 0; lane < lanes(); ++lane) factor[lane] = state_.l[lane] == 0.0f ? 0.0f : 1.0f / state_.l[lane];
 }
 
-void QueryTile::close() noexcept {
+bool QueryTile::close() noexcept {
   alignas(64) float factor[max_lanes];
   normalisers(factor);
+  bool finite = true;
   if (arguments_->value_dim > 0) {
     if (fresh_) std::fill_n(state_.out, arguments_->value_dim * lanes(), 0.0f);
-    write_out(factor);
+    finite = write_out(factor);
   }
   if (arguments_->lse.data != nullptr) write_lse();
+  return finite;
 }
 
-void QueryTile::write_out(const float* factor) noexcept {
+bool QueryTile::write_out(const float* factor) noexcept {
   const MutableTensorView& out = arguments_->out;
   std::int64_t first[max_lanes];
   find_rows(out, head_->member.batch, head_->member.first_query, first);
-  write_rows(*kernels_, state_.out, arguments_->value_dim, factor, out, first, rows_, shared_->rows);
+  return write_rows(*kernels_, state_.out, arguments_->value_dim, factor, out, first, rows_, shared_->rows);
 }
 
 void QueryTile::write_lse() const noexcept {

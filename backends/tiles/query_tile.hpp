@@ -82,12 +82,10 @@ class QueryTile {
   void absorb(const TileState& other) noexcept;
   void save(const TileState& into) const noexcept;
 
-  /// False when some output is NaN or infinite. That may be right, or a product of weight 0 and a value that no lane
-  /// attends: start over with reset() and in careful mode, which tells the two apart.
-  bool finite() const noexcept;
-
-  /// Divides by the sums and writes out, and lse where it is wanted.
-  void close() noexcept;
+  /// Divides by the sums and writes out, and lse where it is wanted. False when some output is NaN or infinite. That
+  /// may be right, or a product of weight 0 and a value that no lane attends: start over with reset() and in careful
+  /// mode, which tells the two apart, and close again.
+  bool close() noexcept;
 
   /// Attention weights: zeros all rows, then one part after the other. `weights` are softmax()'s, and are spoiled.
   void clear_weights() const noexcept;
@@ -101,6 +99,7 @@ class QueryTile {
   };
 
   KeyRange wanted(KeyRange keys) const noexcept;
+  void score_part(const KeyBlock& part, const kernels::Ahead& ahead, float* scores, float* row_max) const noexcept;
   /// The tensor's index of each lane's row; sequences begin at row first_in_member of its third axis.
   void find_rows(const TensorLayout& tensor, std::int64_t batch, std::int64_t first_in_member,
                  std::int64_t* index) const noexcept;
@@ -108,7 +107,7 @@ class QueryTile {
   void find_ranges() noexcept;
   void load_queries() noexcept;
   void load_query_pairs() noexcept;
-  void write_out(const float* factor) noexcept;
+  bool write_out(const float* factor) noexcept;
   void write_lse() const noexcept;
   void normalisers(float* factor) const noexcept;
   std::int64_t lanes() const noexcept { return kernels_->lanes; }

@@ -51,6 +51,8 @@ void QueryTile::add_mask(const KeyBlock& part, float* scores, float* row_max) co
     before = first;
     float* row = shared_->rows.rows + lane * shared_->rows.stride;
     rows[lane] = row;
+    // A tile sees a few cache lines of a row at a time, too few for the CPU to foresee the next ones.
+    fetch(rows_ahead(mask, head_->index, at.head, at.query, 1, part.end(), part.count));
     if (!boolean) {
       rows[lane] = read_row(*kernels_, mask, first, mask.strides[3], part.count, row);
     } else if (mask.strides[3] == 1) {

@@ -37,12 +37,12 @@ void write_row(const kernels::Kernels& kernels, const float* row, const MutableT
 std::size_t padded_floats(std::int64_t floats) noexcept { return (static_cast<std::size_t>(floats) + 15) / 16 * 16; }
 
 kernels::Ahead rows_ahead(const TensorView& tensor, std::int64_t batch, std::int64_t head, std::int64_t first,
-                          std::int64_t count) noexcept {
+                          std::int64_t count, std::int64_t begin, std::int64_t length) noexcept {
+  length = std::min(length, tensor.shape[3] - begin);
+  if (tensor.strides[3] != 1 || count <= 0 || length <= 0) return {};
   const auto element = static_cast<std::int64_t>(size_of(tensor.dtype));
-  // Elements that do not follow each other are gathered by the row; where they lie is not worth guessing.
-  if (tensor.strides[3] != 1 || count <= 0) return {};
-  return {static_cast<const std::byte*>(tensor.data) + index_of(tensor, batch, head, first) * element, count,
-          tensor.strides[2] * element, tensor.shape[3] * element};
+  return {static_cast<const std::byte*>(tensor.data) + (index_of(tensor, batch, head, first) + begin) * element, count,
+          tensor.strides[2] * element, length * element};
 }
 
 void fetch(const kernels::Ahead& ahead) noexcept {
@@ -68,16 +68,17 @@ void gather_row(const kernels::Kernels& kernels, const TensorView& tensor, std::
   }
 }
 
-void write_rows(const kernels::Kernels& kernels, const float* tile, std::int64_t dim, const float* factor,
+bool write_rows(const kernels::Kernels& kernels, const float* tile, std::int64_t dim, const float* factor,
                 const MutableTensorView& tensor, const std::int64_t* first, int count,
                 const RowScratch& scratch) noexcept {
   const bool in_place = tensor.dtype == DType::f32 && last_stride(tensor) == 1;
   float* rows[max_lanes] = {};
   for (int lane = 0; lane < count; ++lane)
     rows[lane] = in_place ? tensor.as<float>() + first[lane] : scratch.rows + lane * scratch.stride;
-  kernels.store_rows(tile, dim, factor, rows, count);
-  if (in_place) return;
+  const bool finite = kernels.store_rows(tile, dim, factor, rows, count);
+  if (in_place) return finite;
   for (int lane = 0; lane < count; ++lane) write_row(kernels, rows[lane], tensor, first[lane], dim);
+  return finite;
 }
 
 }  // namespace attune::tiles

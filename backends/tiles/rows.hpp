@@ -32,10 +32,14 @@ inline const float* read_row(const kernels::Kernels& kernels, const TensorView& 
   return scratch;
 }
 
-/// Rows first … first + count − 1 of a head, for a kernel to fetch; nothing where their elements do not follow each
-/// other.
+/// Elements begin … begin + length − 1, as far as they exist, of rows first … first + count − 1 of a head, for a kernel
+/// to fetch. Nothing where elements do not follow each other: they are gathered one by one anyway.
 kernels::Ahead rows_ahead(const TensorView& tensor, std::int64_t batch, std::int64_t head, std::int64_t first,
-                          std::int64_t count) noexcept;
+                          std::int64_t count, std::int64_t begin, std::int64_t length) noexcept;
+inline kernels::Ahead rows_ahead(const TensorView& tensor, std::int64_t batch, std::int64_t head, std::int64_t first,
+                                 std::int64_t count) noexcept {
+  return rows_ahead(tensor, batch, head, first, count, 0, tensor.shape[3]);
+}
 
 /// Asks for all of them at once.
 void fetch(const kernels::Ahead& ahead) noexcept;
@@ -47,8 +51,8 @@ struct RowScratch {
 };
 
 /// The lanes of a tile [dim][lanes], times each lane's factor, into rows of the tensor's last axis; lane's row begins
-/// at element first[lane]. Rounds once to the tensor's dtype.
-void write_rows(const kernels::Kernels& kernels, const float* tile, std::int64_t dim, const float* factor,
+/// at element first[lane]. Rounds once to the tensor's dtype. Were all elements of the lanes finite?
+bool write_rows(const kernels::Kernels& kernels, const float* tile, std::int64_t dim, const float* factor,
                 const MutableTensorView& tensor, const std::int64_t* first, int count,
                 const RowScratch& scratch) noexcept;
 

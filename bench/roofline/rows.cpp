@@ -9,13 +9,14 @@
 namespace attune::bench {
 namespace {
 
-/// The rows of one instruction set. Floors other than those of add_f32() were set for AVX-512 and hold for nothing
-/// else.
+/// What a floor is lower by where registers are half as many and a tile has fewer rows, and where 16-bit inputs are
+/// converted to f32.
+constexpr double fewer_registers = 0.03, conversion = 0.03;
+
+/// The rows of one instruction set. Floors are given as for AVX-512; the weakest instruction sets have none.
 struct Table {
   Isa isa;
   std::vector<Row> rows{};
-
-  bool avx512() const { return isa == Isa::avx512 || isa == Isa::avx512_bf16; }
 
   void add(const std::string& group, const Shape& shape, Limit limit, Floors floors = {}) {
     constexpr double worth_all_threads = 5e7;  // floating point operations
@@ -23,10 +24,9 @@ struct Table {
                          (shape.causal && shape.queries == shape.keys ? 0.5 : 1);
     if (4 * pairs * static_cast<double>(shape.head_dim) >= worth_all_threads)
       floors.scaling = shape.causal && limit == Limit::bf16_pairs ? 0.92 : 0.95;
+    if (isa < Isa::avx2 && limit != Limit::dispatch) floors.one = floors.all = 0;
+    if (isa == Isa::avx2 && limit == Limit::multiply_add && floors.one != 0) floors.one -= fewer_registers;
     rows.push_back({group, shape, isa, limit, floors});
-  }
-  void add_if_avx512(const std::string& group, const Shape& shape, Limit limit, const Floors& floors) {
-    add(group, shape, limit, avx512() ? floors : Floors{});
   }
 
   Limit products_of(DType dtype) const {
@@ -51,11 +51,8 @@ Shape square(std::int64_t heads, std::int64_t length, std::int64_t dim, bool cau
 }
 
 /// The share of the multiply-add peak that one head in f32 is to reach.
-double f32_floor(const Table& table, const Shape& shape) {
+double f32_floor(const Shape& shape) {
   const bool wide = shape.head_dim >= 128;
-  if (table.isa == Isa::avx2)
-    return shape.causal || shape.head_dim % 64 != 0 || shape.head_dim > 128 ? 0 : wide ? 0.87 : 0.85;
-  if (!table.avx512()) return 0;
   if (shape.causal) return shape.queries < 1024 ? (wide ? 0.85 : 0.83) : (wide ? 0.88 : 0.86);
   switch (shape.head_dim) {
     case 40:
@@ -74,15 +71,12 @@ double bf16_pairs_floor(const Shape& shape) {
   return shape.head_dim >= 128 ? 0.88 : 0.82;
 }
 
-/// 16-bit inputs that are computed in f32: converting them may cost 3 points.
-double converted_floor(const Table& table, const Shape& shape) { return std::max(0.0, f32_floor(table, shape) - 0.03); }
-
 using Lengths = std::initializer_list<std::int64_t>;
 
 /// One head in f32; `lengths` are those without a mask.
 void add_f32(Table& table, const std::string& prefix, Lengths lengths, Lengths causal_lengths) {
   const auto add = [&](const std::string& group, const Shape& shape) {
-    table.add(prefix + group, shape, Limit::multiply_add, {f32_floor(table, shape)});
+    table.add(prefix + group, shape, Limit::multiply_add, {f32_floor(shape)});
   };
   for (const std::int64_t dim : {64, 128})
     for (const std::int64_t length : lengths) add("f32", square(1, length, dim));
@@ -94,7 +88,7 @@ void add_head_dims(Table& table) {
   for (const std::int64_t dim : {40, 80, 96, 256})
     for (const std::int64_t length : {512, 2048}) {
       const Shape shape = square(1, length, dim);
-      table.add("f32", shape, Limit::multiply_add, {f32_floor(table, shape)});
+      table.add("f32", shape, Limit::multiply_add, {f32_floor(shape)});
     }
 }
 
@@ -104,7 +98,7 @@ void add_16_bit(Table& table, DType dtype, const std::string& group) {
     for (const std::int64_t dim : {64, 128})
       for (const std::int64_t length : {512, 1024, 4096}) {
         const Shape shape = square(1, length, dim, causal, dtype);
-        const double floor = limit == Limit::bf16_pairs ? bf16_pairs_floor(shape) : converted_floor(table, shape);
+        const double floor = limit == Limit::bf16_pairs ? bf16_pairs_floor(shape) : f32_floor(shape) - conversion;
         table.add(group + (causal ? " causal" : ""), shape, limit, {floor});
       }
 }
@@ -114,7 +108,7 @@ void add_strided(Table& table) {
     for (const std::int64_t dim : {64, 128}) {
       Shape shape = square(heads, 1024, dim);
       shape.bshd = true;
-      table.add_if_avx512("f32 BSHD", shape, Limit::multiply_add, {0.82});
+      table.add("f32 BSHD", shape, Limit::multiply_add, {0.82});
     }
 }
 
@@ -125,16 +119,16 @@ void add_short(Table& table) {
   };
   for (const auto [length, floor] :
        {Short{16, 0.55}, Short{32, 0.70}, Short{64, 0.78}, Short{128, 0.72}, Short{197, 0.71}})
-    table.add_if_avx512("f32 short", square(96, length, 64), Limit::multiply_add, {floor});
+    table.add("f32 short", square(96, length, 64), Limit::multiply_add, {floor});
 }
 
 void add_cross(Table& table) {
   Shape speech{"", 1, 12, 12, 64, 1500, 64};
   speech.name = name_of(speech);
-  table.add_if_avx512("f32 cross", speech, Limit::multiply_add, {0.80});
+  table.add("f32 cross", speech, Limit::multiply_add, {0.80});
   Shape image{"", 2, 8, 8, 4096, 77, 40};
   image.name = name_of(image);
-  table.add_if_avx512("f32 cross", image, Limit::multiply_add, {0.62});
+  table.add("f32 cross", image, Limit::multiply_add, {0.62});
 }
 
 Shape one_token(std::int64_t heads, std::int64_t kv_heads, std::int64_t keys, DType dtype) {
@@ -147,10 +141,10 @@ void add_decode(Table& table) {
   for (const DType dtype : {DType::f32, DType::bf16, DType::f16}) {
     const std::string group = std::string("decode ") + name(dtype);
     const double cached = dtype == DType::f32 ? 0.64 : 0;
-    table.add_if_avx512(group, one_token(32, 8, 512, dtype), Limit::read, {cached});
-    table.add_if_avx512(group, one_token(32, 8, 4096, dtype), Limit::read, {cached});
-    table.add_if_avx512(group, one_token(32, 8, 16384, dtype), Limit::read, {0.70, 0.82});
-    table.add_if_avx512(group, one_token(32, 32, 4096, dtype), Limit::read, {dtype == DType::f32 ? 0.90 : 0.0});
+    table.add(group, one_token(32, 8, 512, dtype), Limit::read, {cached});
+    table.add(group, one_token(32, 8, 4096, dtype), Limit::read, {cached});
+    table.add(group, one_token(32, 8, 16384, dtype), Limit::read, {0.70, 0.82});
+    table.add(group, one_token(32, 32, 4096, dtype), Limit::read, {dtype == DType::f32 ? 0.90 : 0.0});
   }
 }
 
@@ -164,7 +158,7 @@ void add_between(Table& table) {
          {Rows{5, 1}, Rows{2, 4}, Rows{3, 4}, Rows{4, 4}, Rows{6, 4}, Rows{8, 4}, Rows{12, 4}, Rows{16, 4}}) {
       Shape shape{"", 1, 8 * group, 8, queries, 16384, 128, true, dtype};
       shape.name = "rows " + std::to_string(queries) + "x" + std::to_string(group) + " Sk16384";
-      table.add_if_avx512(std::string("between ") + name(dtype), shape, Limit::slower, {1 / 1.4});
+      table.add(std::string("between ") + name(dtype), shape, Limit::slower, {1 / 1.4});
     }
 }
 

@@ -107,6 +107,9 @@ std::string query_plugin(attune_query_function query, const attune_host& host, P
   if (std::string complaint = complaint_about(head); !complaint.empty()) return complaint;
   plugin::read(answer, plugin.table);
   if (std::string complaint = missing_function(plugin.table); !complaint.empty()) return complaint;
+  if (plugin.table.isas != 0 && plugin::isas_of(plugin.table.isas).empty()) {
+    return "it holds kernels only for instruction sets that this Attune does not know";
+  }
   return complaint_about_texts(plugin);
 }
 

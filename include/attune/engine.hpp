@@ -17,6 +17,7 @@
 #include <attune/export.hpp>
 #include <attune/machine.hpp>
 #include <attune/options.hpp>
+#include <attune/plugins.hpp>
 #include <attune/problem.hpp>
 #include <attune/tuning.hpp>
 
@@ -81,8 +82,8 @@ class ATTUNE_API Engine {
     static Config from_environment();
   };
 
-  /// Throws Error(invalid_argument) for an unknown backend or instruction set, and Error(unsupported) for an
-  /// instruction set that this machine lacks.
+  /// Throws Error(invalid_argument) for an unknown instruction set, and Error(unsupported) for one that this machine
+  /// lacks. A backend that the configuration forces may come later, from a plugin: calls refuse one that is unknown.
   explicit Engine(const Config& config = Config::from_environment());
   ~Engine();
   Engine(const Engine&) = delete;
@@ -93,6 +94,13 @@ class ATTUNE_API Engine {
 
   /// Adds a backend. Throws Error(invalid_argument) for an empty name or one that is taken.
   void add(std::shared_ptr<const Backend> backend);
+  /// Finds plugins, tries each new one in a process of its own, and adds what is good; see plugins.hpp. No other member
+  /// ever loads one. Called again, it looks at what is new. Throws nothing but std::bad_alloc: the report says what
+  /// became of every file.
+  PluginReport load_plugins(const PluginSearch& search = {});
+  /// Every file that load_plugins() has tried, with what became of it.
+  std::vector<PluginFile> plugins() const;
+
   /// In the order in which they were added, the built-ins first.
   std::vector<std::shared_ptr<const Backend>> backends() const;
 

@@ -35,12 +35,12 @@ struct Align {
 
 /// Options and further outputs of one call. Views must stay valid until the call has returned.
 struct AttentionOptions {
-  std::optional<double> scale{};   // of query · key; default 1/√head_dim. Finite, may be negative.
+  std::optional<double> scale{};   // of query · key; default 1/√head_dim. Finite in f32, may be negative.
   bool causal = false;             // keep keys at or before the query's position (see Align)
   Align align{};                   // where the queries stand among the keys
   std::int64_t window_left = -1;   // keys before the query's position that are kept; −1: all
   std::int64_t window_right = -1;  // keys after it that are kept; −1: all
-  double softcap = 0;              // c > 0: s becomes c · tanh(s / c); 0: none
+  double softcap = 0;              // c > 0: s becomes c · tanh(s / c); 0: none. At least f32's smallest normal
 
   /// bool (true = may attend) or f32, f16, bf16, f64 (added to the score), rank 1 to 4, broadcast
   /// right-aligned over [B, H, Sq, Sk] without being copied. Not together with cu_seqlens.
@@ -85,3 +85,21 @@ struct Tensors {
 };
 
 }  // namespace attune
+
+// The same under other names ("–": not there; "mask": as an attn_mask that the caller makes):
+//
+//   here                        torch sdpa        ONNX Attention          FlashAttention
+//   scale                       scale             scale                   softmax_scale
+//   causal                      is_causal         is_causal               causal
+//   align (bottom_right)        top_left          top_left, or past_key   bottom_right
+//   window_left, window_right   mask              mask                    window_size
+//   softcap                     –                 softcap                 softcap
+//   attn_mask                   attn_mask         attn_mask               –
+//   block_mask, block_…         –                 –                       –
+//   alibi_slopes                mask              mask                    alibi_slopes
+//   sinks                       –                 –                       learnable_sink
+//   key_lengths                 mask              nonpad_kv_seqlen        cache_seqlens
+//   cu_seqlens_q, cu_seqlens_k  –                 –                       cu_seqlens_q, cu_seqlens_k
+//   lse                         –                 –                       softmax_lse
+//   weights                     –                 qk_matmul_output (3)    –
+//   fewer heads in key, value   enable_gqa        kv_num_heads            by the shapes

@@ -115,37 +115,6 @@ void add_decode(std::vector<Case>& cases) {
     cases.push_back({"grid/decode/k" + std::to_string(keys), Tier::full, [=](Session& s) { check_decode(s, keys); }});
 }
 
-/// Shapes from the suites of FlashAttention, MLX and xFormers, causal and not.
-void add_field_shapes(std::vector<Case>& cases) {
-  const auto add = [&](Tier tier, std::int64_t queries, std::int64_t keys) {
-    cases.push_back({"grid/field/q" + std::to_string(queries) + "_k" + std::to_string(keys), tier, [=](Session& s) {
-                       for (const bool causal : {false, true}) {
-                         Spec spec;
-                         spec.set_sizes(queries, keys);
-                         spec.set_heads(2, 1);
-                         spec.set_dims(64);
-                         spec.causal = causal;
-                         s.expect_agrees(spec);
-                       }
-                     }});
-  };
-  for (const auto& [q, k] : {std::pair{1, 239}, {239, 1}, {3, 799}, {113, 203}, {129, 65}, {65, 127}, {108, 256}})
-    add(Tier::quick, q, k);
-  for (const auto& [q, k] : {std::pair{799, 3},
-                             {127, 512},
-                             {513, 127},
-                             {256, 512},
-                             {512, 256},
-                             {203, 113},
-                             {384, 256},
-                             {640, 128},
-                             {400, 400},
-                             {1023, 512},
-                             {1, 4097},
-                             {1025, 4}})
-    add(Tier::full, q, k);
-}
-
 struct Types {
   const char* name;
   DType query, key, value, out;
@@ -227,7 +196,6 @@ std::vector<Case> grid_cases() {
   add_head_dims(cases);
   add_heads(cases);
   add_decode(cases);
-  add_field_shapes(cases);
   add_dtypes(cases);
   add_layouts(cases);
   return cases;

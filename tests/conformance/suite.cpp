@@ -42,8 +42,8 @@ const char* name(Verdict verdict) {
 
 std::vector<Case> select_cases(const Settings& settings) {
   std::vector<Case> selected, named;
-  for (const auto part : {contract_cases, grid_cases, option_cases, block_cases, extreme_cases, law_cases, bit_cases,
-                          memory_cases, random_cases}) {
+  for (const auto part : {contract_cases, grid_cases, field_cases, option_cases, block_cases, extreme_cases, law_cases,
+                          bit_cases, memory_cases, random_cases}) {
     for (Case& c : part()) {
       const bool in_tier = settings.tier == Tier::full || c.tier == Tier::quick;
       if (!in_tier || !matches(c.name, settings.filter)) continue;

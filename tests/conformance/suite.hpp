@@ -67,6 +67,7 @@ void run_cases_isolated(const std::vector<IsolatedCase>& cases, const Backend& o
 
 // The parts of the suite, a file each.
 std::vector<Case> grid_cases();
+std::vector<Case> field_cases();
 std::vector<Case> option_cases();
 std::vector<Case> block_cases();
 std::vector<Case> extreme_cases();

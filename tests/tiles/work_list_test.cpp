@@ -9,6 +9,7 @@
 namespace {
 
 using attune::tiled::Item;
+using attune::tiled::max_rows_per_item;
 using attune::tiled::max_tiles_per_item;
 using attune::tiled::WorkList;
 using attune::tiled::WorkShape;
@@ -42,7 +43,8 @@ TEST(WorkList, NothingToDoIsNoItem) {
 }
 
 TEST(WorkList, OneThreadTakesTheLargestItemsAndManyThreadsSmallerOnes) {
-  EXPECT_EQ(WorkList({1, 1, 8192, 32, 1}, false).tiles_per_item(), max_tiles_per_item);
+  EXPECT_EQ(WorkList({1, 1, 8192, 16, 1}, false).tiles_per_item(), max_tiles_per_item);
+  EXPECT_EQ(WorkList({1, 1, 8192, 64, 1}, false).tiles_per_item() * 64, max_rows_per_item);
   EXPECT_GE(WorkList({1, 1, 256, 32, 2}, false).size(), 8);
 }
 

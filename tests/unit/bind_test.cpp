@@ -1,6 +1,7 @@
 // Plan::bind(): the checks that need pointers, what it hands to a backend, and run()'s own checks.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdint>
@@ -75,12 +76,49 @@ const Wrong memory_faults[] = {
     {"misaligned query",
      [](SmallCall& c) { c.tensors.query.data = moved(c.query.data(), 1); },
      {"query:", "aligned", "4 bytes"}},
+    {"misaligned key", [](SmallCall& c) { c.tensors.key.data = moved(c.key.data(), 2); }, {"key:", "aligned"}},
+    {"misaligned value", [](SmallCall& c) { c.tensors.value.data = moved(c.value.data(), 3); }, {"value:", "aligned"}},
+    {"misaligned mask",
+     [](SmallCall& c) { c.options.attn_mask = c.mask_view(), c.options.attn_mask->data = moved(c.mask.data(), 1); },
+     {"attn_mask:", "aligned"}},
+    {"misaligned slopes",
+     [](SmallCall& c) {
+       c.options.alibi_slopes = c.slopes_view(), c.options.alibi_slopes->data = moved(c.slopes.data(), 2);
+     },
+     {"alibi_slopes:", "aligned"}},
+    {"misaligned sinks",
+     [](SmallCall& c) { c.options.sinks = c.sinks_view(), c.options.sinks->data = moved(c.sinks.data(), 2); },
+     {"sinks:", "aligned"}},
+    {"misaligned lse",
+     [](SmallCall& c) {
+       c.options.lse = c.lse_view(), c.options.lse->data = reinterpret_cast<char*>(c.lse.data()) + 1;
+     },
+     {"lse:", "aligned"}},
+    {"misaligned weights",
+     [](SmallCall& c) {
+       c.options.weights = c.weights_view(), c.options.weights->data = reinterpret_cast<char*>(c.weights.data()) + 2;
+     },
+     {"weights:", "aligned"}},
     {"misaligned out",
      [](SmallCall& c) { c.tensors.out.data = reinterpret_cast<char*>(c.out.data()) + 2; },
      {"out:", "aligned"}},
     {"far strides",
      [](SmallCall& c) { c.tensors.key.strides[0] = std::int64_t{1} << 61; },
      {"key:", "strides", "address space"}},
+    {"far strides of query", [](SmallCall& c) { c.tensors.query.strides[3] = INT64_MAX; }, {"query:", "address space"}},
+    {"far strides of out", [](SmallCall& c) { c.tensors.out.strides[2] = INT64_MIN; }, {"out:", "address space"}},
+    {"far strides of the mask",
+     [](SmallCall& c) { c.options.attn_mask = c.mask_view(), c.options.attn_mask->strides[0] = INT64_MAX; },
+     {"attn_mask:", "address space"}},
+    {"far strides of slopes",
+     [](SmallCall& c) { c.options.alibi_slopes = c.slopes_view(), c.options.alibi_slopes->strides[1] = INT64_MAX; },
+     {"alibi_slopes:", "address space"}},
+    {"far strides of sinks",
+     [](SmallCall& c) { c.options.sinks = c.sinks_view(), c.options.sinks->strides[0] = INT64_MAX / 2; },
+     {"sinks:", "address space"}},
+    {"far strides of weights",
+     [](SmallCall& c) { c.options.weights = c.weights_view(), c.options.weights->strides[0] = INT64_MAX; },
+     {"weights:", "address space"}},
     {"far negative strides", [](SmallCall& c) { c.tensors.value.strides[2] = INT64_MIN; }, {"value:", "address space"}},
     {"far strides of lse",
      [](SmallCall& c) { c.options.lse = c.lse_view(), c.options.lse->strides[1] = INT64_MAX; },
@@ -101,6 +139,33 @@ const Wrong overlaps[] = {
      [](SmallCall& c) { c.tensors.out.data = c.key.data() + c.key.size() - 1; },
      {"out:", "overlaps key"}},
     {"out over value", [](SmallCall& c) { c.tensors.value.data = c.out.data() + 3; }, {"out:", "overlaps value"}},
+    {"lse over query",
+     [](SmallCall& c) { c.options.lse = view(c.query.data(), contiguous({2, 4, 3})); },
+     {"lse:", "overlaps query"}},
+    {"lse over key",
+     [](SmallCall& c) { c.options.lse = view(c.key.data() + 50, contiguous({2, 4, 3})); },
+     {"lse:", "overlaps key"}},
+    {"lse over value",
+     [](SmallCall& c) { c.options.lse = view(c.value.data() + 50, contiguous({2, 4, 3})); },
+     {"lse:", "overlaps value"}},
+    {"weights over query",
+     [](SmallCall& c) { c.options.weights = view(c.query.data(), bhsd(2, 4, 3, 5)); },
+     {"weights:", "overlaps query"}},
+    {"weights over key",
+     [](SmallCall& c) { c.options.weights = view(c.key.data(), bhsd(2, 4, 3, 5)); },
+     {"weights:", "overlaps key"}},
+    {"weights over value",
+     [](SmallCall& c) { c.options.weights = view(c.value.data(), bhsd(2, 4, 3, 5)); },
+     {"weights:", "overlaps value"}},
+    {"weights over out",
+     [](SmallCall& c) { c.options.weights = view(c.out.data(), bhsd(2, 4, 3, 5)); },
+     {"weights:", "overlaps out"}},
+    {"out over the mask",
+     [](SmallCall& c) { c.options.attn_mask = view(std::as_const(c.out).data() + 7, contiguous({3, 5})); },
+     {"out:", "overlaps attn_mask"}},
+    {"out over sinks",
+     [](SmallCall& c) { c.options.sinks = view(std::as_const(c.out).data(), contiguous({4})); },
+     {"out:", "overlaps sinks"}},
     {"lse over out",
      [](SmallCall& c) { c.options.lse = view(c.out.data() + 100, contiguous({2, 4, 3})); },
      {"lse:", "overlaps out"}},
@@ -145,6 +210,23 @@ TEST(Bind, RefusesLengthsThatLieOverAnOutput) {
   call.options.key_lengths = view(std::as_const(memory).data(), contiguous({2}));
   call.options.lse = view(reinterpret_cast<float*>(memory.data()), contiguous({2, 4, 3}));
   EXPECT_NE(refusal([&] { bind(call); }).find("lse: overlaps key_lengths"), std::string::npos);
+}
+
+TEST(Bind, RefusesOffsetsAndBoundariesThatLieOverAnOutput) {
+  SmallCall call;
+  std::vector<std::int64_t> memory(24);
+  call.options.align = Align::per_batch(view(std::as_const(memory).data(), contiguous({2})));
+  call.options.lse = view(reinterpret_cast<float*>(memory.data()), contiguous({2, 4, 3}));
+  EXPECT_NE(refusal([&] { bind(call); }).find("lse: overlaps align.offsets"), std::string::npos);
+
+  SmallCall packed;
+  packed.make_packed();
+  std::vector<std::int32_t> boundaries(24);
+  std::copy(packed.cu_seqlens_k.begin(), packed.cu_seqlens_k.end(), boundaries.begin());
+  packed.options.cu_seqlens_k = view(std::as_const(boundaries).data(), contiguous({3}));
+  packed.options.lse = view(reinterpret_cast<float*>(boundaries.data()), contiguous({4, 6}));
+  EXPECT_NE(refusal([&] { bind(packed); }).find("lse: overlaps cu_seqlens_k"), std::string::npos);
+  EXPECT_EQ(boundaries[1], packed.cu_seqlens_k[1]);
 }
 
 TEST(Bind, RefusesAnotherProblemThanThePlans) {

@@ -72,12 +72,16 @@ TEST(Config, ForcesABackendThatTheCallCanOverrule) {
   EXPECT_EQ(engine.select(Problem{}, Extents{}, 1, force("tiled")).backend, "tiled");
 }
 
-TEST(Config, RefusesAnUnknownBackendListingTheKnown) {
+TEST(Config, AnUnknownBackendIsRefusedByCallsListingTheKnown) {
   Engine::Config wrong = config();
   wrong.backend = "magic";
-  const std::string message = refusal([&] { Engine engine(wrong); });
+  Engine engine(wrong);  // a plugin may still bring it
+  const std::string message = refusal([&] { engine.select(Problem{}, Extents{}, 1); });
+  EXPECT_EQ(refusal([&] { engine.plan(Problem{}, Extents{}, 1); }), message);
   for (const char* word : {"magic", "naive", "simd", "tiled"})
     EXPECT_NE(message.find(word), std::string::npos) << message;
+  engine.add(std::make_shared<FakeBackend>("magic"));
+  EXPECT_EQ(engine.select(Problem{}, Extents{}, 1).backend, "magic");
 }
 
 TEST(Config, RefusesInstructionSetsThatAreUnknownOrNotHere) {

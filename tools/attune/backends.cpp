@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tools/attune/json_text.hpp"
+#include "tools/attune/plugin/facts.hpp"
 
 namespace attune::tool {
 namespace {
@@ -61,6 +62,8 @@ void print_table(const Engine& engine) {
   }
   fmt::print("\n");
   for (const auto& backend : engine.backends()) fmt::print("{:<12} {}\n", backend->name(), backend->description());
+  if (!engine.plugins().empty()) fmt::print("\nPlugins:\n");
+  print_plugins(engine.plugins());
 }
 
 nlohmann::ordered_json facts_of(const Variant& variant) {
@@ -92,6 +95,7 @@ void print_json(const Engine& engine) {
   nlohmann::ordered_json facts{
       {"version", version()}, {"machine", facts_of(engine.machine())}, {"backends", nlohmann::ordered_json::array()}};
   for (const auto& backend : engine.backends()) facts["backends"].push_back(facts_of(*backend, engine.machine()));
+  facts["plugins"] = tool::facts_of(engine.plugins());
   fmt::print("{}\n", json_text(facts));
 }
 
@@ -99,7 +103,8 @@ void print_json(const Engine& engine) {
 
 void add_backends(CLI::App& program) {
   auto json = std::make_shared<bool>(false);
-  CLI::App* command = program.add_subcommand("backends", "List the backends and what of them works on this machine");
+  CLI::App* command =
+      program.add_subcommand("backends", "List the backends, plugins too, and what of them works on this machine");
   command->add_flag("--json", *json, "Print the facts as JSON");
   command->footer(
       "A variant is a backend's kernels for one instruction set. `attune run --backend NAME --isa VARIANT` and the\n"
@@ -107,7 +112,9 @@ void add_backends(CLI::App& program) {
       "Examples:\n  attune backends\n  attune backends --json");
   command->callback([json] {
     const auto report = *json ? print_json : print_table;
-    report(Engine());
+    Engine engine;
+    engine.load_plugins();
+    report(engine);
   });
 }
 

@@ -79,6 +79,7 @@ void explain(const ExplainFlags& flags) {
   const Description call = describe(flags);
   const std::optional<int> threads = threads_of(flags);
   Engine engine;
+  engine.load_plugins();
   const Explanation facts =
       engine.explain(call.problem, call.extents, threads ? *threads : engine.machine().cores, selection_of(flags));
   if (!engine.wisdom_note().empty()) fmt::print(stderr, "attune: {}\n", engine.wisdom_note());

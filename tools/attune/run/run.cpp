@@ -18,6 +18,7 @@ void run(const RunFlags& flags) {
   check_output_names(flags);
 
   Engine engine;
+  engine.load_plugins();
   const RunInputs inputs = read_inputs(flags);
   RunOutputs outputs(flags, inputs);
   inputs.attach_to(options);
