@@ -1,5 +1,5 @@
 // What each option costs: its rate per attended pair as a share of the plain call's, both measured in turn in one run
-// on one core, with the backend tiled. Every case is checked against naive first.
+// on one core, with the backend tiled. Every case is checked against naive first. An argument names the rows to run.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -188,10 +188,12 @@ double share(const Row& row) {
 
 }  // namespace
 
-int main() {
+int main(int argc, char** argv) {
+  const std::string wanted = argc > 1 ? argv[1] : "";
   std::printf("%-22s %5s %7s %7s\n", "option", "D", "share", "floor");
   bool wrong = false;
   for (const Row& row : rows()) {
+    if (row.name.find(wanted) == std::string::npos) continue;
     const double reached = share(row);
     wrong = wrong || std::isnan(reached);
     std::printf("%-22s %5lld %7.3f %7.2f%s\n", row.name.c_str(), static_cast<long long>(row.shape.dim), reached,

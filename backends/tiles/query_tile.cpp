@@ -228,7 +228,8 @@ void QueryTile::add_values(const float* weights, const KeyBlock& part, bool care
 bool QueryTile::attend(const KeyBlock& block, bool careful, const BlockAhead& ahead) noexcept {
   const KeyBlock part = part_of(block);
   if (part.count == 0) return false;
-  score(part, ahead.keys, shared_->scores, shared_->row_max);
+  // Of a block's tiles only the first is given keys to fetch.
+  score(part, ahead.keys.rows > 0 ? ahead.keys : mask_ahead(part), shared_->scores, shared_->row_max);
   softmax(shared_->scores, part.count, shared_->row_max, careful);
   add_values(shared_->scores, part, careful, ahead.values);
   return true;

@@ -115,6 +115,7 @@ class QueryTile {
   // query_tile_options.cpp
   bool block_attended(const Place& at, std::int64_t begin, std::int64_t end) const noexcept;
   KeyRange trimmed_to_block_mask(KeyRange keys) const noexcept;
+  kernels::Ahead mask_ahead(const KeyBlock& part) const noexcept;
   void add_mask(const KeyBlock& part, float* scores, float* row_max) const noexcept;
   void add_alibi(const KeyBlock& part, float* scores, float* row_max) const noexcept;
   void apply_block_mask(const KeyBlock& part, float* scores, float* row_max) const noexcept;

@@ -36,6 +36,16 @@ KeyRange QueryTile::trimmed_to_block_mask(KeyRange keys) const noexcept {
   return found.begin < found.end ? found : KeyRange{keys.begin, keys.begin};
 }
 
+/// What the next part will read of the mask: a tile sees a few cache lines of each row at a time, too few for the CPU
+/// to foresee the next ones.
+kernels::Ahead QueryTile::mask_ahead(const KeyBlock& part) const noexcept {
+  const TensorView& mask = arguments_->mask;
+  if (mask.data == nullptr) return {};
+  const Place at = places_[0];
+  const std::int64_t rows = mask.strides[2] == 0 ? 1 : std::min<std::int64_t>(rows_, head_->member.queries - at.query);
+  return rows_ahead(mask, head_->index, at.head, at.query, rows, part.end(), part.count);
+}
+
 void QueryTile::add_mask(const KeyBlock& part, float* scores, float* row_max) const noexcept {
   const TensorView& mask = arguments_->mask;
   const bool boolean = mask.dtype == DType::boolean;
@@ -51,8 +61,6 @@ void QueryTile::add_mask(const KeyBlock& part, float* scores, float* row_max) co
     before = first;
     float* row = shared_->rows.rows + lane * shared_->rows.stride;
     rows[lane] = row;
-    // A tile sees a few cache lines of a row at a time, too few for the CPU to foresee the next ones.
-    fetch(rows_ahead(mask, head_->index, at.head, at.query, 1, part.end(), part.count));
     if (!boolean) {
       rows[lane] = read_row(*kernels_, mask, first, mask.strides[3], part.count, row);
     } else if (mask.strides[3] == 1) {

@@ -4,7 +4,9 @@
 #include <unistd.h>
 
 #include <array>
-#include <cstring>
+#include <filesystem>
+#include <string>
+#include <system_error>
 
 namespace attune::detail {
 
@@ -19,6 +21,9 @@ std::string folder_of_this_library() {
     const ssize_t length = readlink("/proc/self/exe", path.data(), path.size() - 1);
     file.assign(path.data(), length > 0 ? static_cast<std::size_t>(length) : 0);
   }
+  std::error_code error;  // a run path may have led here by way of "bin/../lib"
+  const std::string real = std::filesystem::canonical(file, error).string();
+  if (!error) file = real;
   return file.substr(0, file.rfind('/') + 1);
 }
 
