@@ -57,7 +57,7 @@ class Tuning {
     return result;
   }
 
-  const std::string winner_version(const Variant& winner) const {
+  std::string winner_version(const Variant& winner) const {
     for (const TuneCandidate& candidate : candidates_) {
       if (candidate.variant() == winner) return std::string(candidate.entry->backend->version());
     }
