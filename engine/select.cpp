@@ -12,8 +12,14 @@ namespace {
 /// The strongest first: what reproducible takes, whatever an estimate would say.
 constexpr std::array<std::string_view, 3> fixed_order{"tiled", "simd", "naive"};
 constexpr const char* fixed_order_rule = "reproducible: the first of tiled, simd, naive that takes the problem";
+constexpr const char* measured_rule = "measured to be the fastest (attune tune)";
 constexpr const char* estimate_rule = "smallest estimate";
 constexpr const char* plugin_rule = "no built-in takes the problem; smallest estimate of the others";
+
+struct Found {
+  const RegisteredBackend* entry = nullptr;
+  const char* rule = "";
+};
 
 bool contains(const std::vector<Isa>& isas, Isa isa) noexcept {
   return std::find(isas.begin(), isas.end(), isa) != isas.end();
@@ -46,7 +52,7 @@ const RegisteredBackend* smallest_estimate(const Registry& registry, const Machi
   return best;
 }
 
-Pick pick_forced(const Registry& registry, const Machines& machines, const Request& request) {
+Found pick_forced(const Registry& registry, const Machines& machines, const Request& request) {
   const RegisteredBackend* entry = find(registry, request.backend);
   if (entry == nullptr) {
     refuse_argument("backend", "\"" + std::string(request.backend) + "\" is unknown; there are " + names(registry));
@@ -54,7 +60,7 @@ Pick pick_forced(const Registry& registry, const Machines& machines, const Reque
   return {eligible(*entry, machines, request, nullptr) ? entry : nullptr, request.forced_by};
 }
 
-Pick pick_reproducible(const Registry& registry, const Machines& machines, const Request& request) {
+Found pick_reproducible(const Registry& registry, const Machines& machines, const Request& request) {
   for (const std::string_view name : fixed_order) {
     const RegisteredBackend* entry = find(registry, name);
     if (entry != nullptr && entry->builtin && eligible(*entry, machines, request, nullptr)) {
@@ -77,6 +83,28 @@ Candidate candidate(const RegisteredBackend& entry, const Machines& machines, co
   return result;
 }
 
+/// Null where no backend, or not the forced one, takes the problem.
+Found find_pick(const Registry& registry, const Machines& machines, const Request& request) {
+  if (!request.backend.empty()) return pick_forced(registry, machines, request);
+  if (request.reproducible) return pick_reproducible(registry, machines, request);
+  if (const auto* builtin = smallest_estimate(registry, machines, request, true)) return {builtin, estimate_rule};
+  return {smallest_estimate(registry, machines, request, false), plugin_rule};
+}
+
+[[noreturn]] void refuse_request(const Registry& registry, const Machines& machines, const Request& request) {
+  const bool forced = !request.backend.empty();
+  std::string message = forced ? "" : "no backend takes this problem";
+  for (const RegisteredBackend& entry : registry) {
+    if (forced && entry.name() != request.backend) continue;
+    const Candidate refused = candidate(entry, machines, request);
+    if (!message.empty()) message += "; ";
+    message +=
+        refused.backend + ": " + (refused.eligible ? "not a built-in, which reproducible asks for" : refused.reason);
+  }
+  if (forced) message += " (" + std::string(request.forced_by) + ")";
+  throw Error(ErrorCode::unsupported, message);
+}
+
 }  // namespace
 
 std::optional<Isa> isa_for(const RegisteredBackend& entry, const Machine& machine, std::optional<Isa> forced) noexcept {
@@ -95,36 +123,61 @@ const Machine& machine_for(const RegisteredBackend& entry, const Machines& machi
   return machines.with(isa_for(entry, machines.best(), forced).value_or(machines.best().isa));
 }
 
-Pick pick(const Registry& registry, const Machines& machines, const Request& request) {
-  if (!request.backend.empty()) return pick_forced(registry, machines, request);
-  if (request.reproducible) return pick_reproducible(registry, machines, request);
-  if (const auto* builtin = smallest_estimate(registry, machines, request, true)) return {builtin, estimate_rule};
-  return {smallest_estimate(registry, machines, request, false), plugin_rule};
+namespace {
+
+const WisdomEntry* remembered(const Request& request) {
+  if (request.wisdom == nullptr) return nullptr;
+  return request.wisdom->find(
+      {request.problem, buckets_of(request.problem, request.extents), request.threads, request.backend, request.isa});
 }
 
-void refuse_request(const Registry& registry, const Machines& machines, const Request& request) {
-  const bool forced = !request.backend.empty();
-  std::string message = forced ? "" : "no backend takes this problem";
-  for (const RegisteredBackend& entry : registry) {
-    if (forced && entry.name() != request.backend) continue;
-    const Candidate refused = candidate(entry, machines, request);
-    if (!message.empty()) message += "; ";
-    message +=
-        refused.backend + ": " + (refused.eligible ? "not a built-in, which reproducible asks for" : refused.reason);
+/// What a file says is checked like what a caller says: it may be old, or anybody's.
+std::optional<Pick> pick_remembered(const Registry& registry, const Machines& machines, const Request& request) {
+  const WisdomEntry* known = remembered(request);
+  if (known == nullptr) return std::nullopt;
+  const Variant& winner = known->winner;
+  const RegisteredBackend* entry = find(registry, winner.backend);
+  if (entry == nullptr || entry->backend->version() != known->winner_version) return std::nullopt;
+  if (!request.backend.empty() && winner.backend != request.backend) return std::nullopt;
+  const std::optional<Isa> isa = entry->isas.empty() ? request.isa : winner.isa;
+  if (request.isa && isa != request.isa) return std::nullopt;
+  if (isa && !contains(machines.best().isas, *isa)) return std::nullopt;
+  if (!isa_for(*entry, machines.best(), isa) || !entry->backend->supports(request.problem, request.extents, nullptr)) {
+    return std::nullopt;
   }
-  if (forced) message += " (" + std::string(request.forced_by) + ")";
-  throw Error(ErrorCode::unsupported, message);
+  return Pick{entry, request.backend.empty() ? measured_rule : request.forced_by, &machine_for(*entry, machines, isa),
+              std::min(winner.threads, request.threads)};
 }
 
-Choice explain(const Registry& registry, const Machines& machines, const Request& request) {
-  const Pick picked = pick(registry, machines, request);
-  if (picked.entry == nullptr) refuse_request(registry, machines, request);
+/// The fastest of a backend's variants that were measured.
+std::optional<Measurement> fastest_of(const std::vector<Measurement>& measurements, std::string_view backend) {
+  const Measurement* best = nullptr;
+  for (const Measurement& m : measurements) {
+    if (m.variant.backend == backend && m.samples > 0 && (best == nullptr || m.seconds < best->seconds)) best = &m;
+  }
+  return best != nullptr ? std::optional(*best) : std::nullopt;
+}
+
+}  // namespace
+
+Pick pick(const Registry& registry, const Machines& machines, const Request& request) {
+  if (const auto known = pick_remembered(registry, machines, request)) return *known;
+  const Found found = find_pick(registry, machines, request);
+  if (found.entry == nullptr) refuse_request(registry, machines, request);
+  return {found.entry, found.rule, &machine_for(*found.entry, machines, request.isa), request.threads};
+}
+
+Choice choice_of(const Registry& registry, const Machines& machines, const Request& request, const Pick& picked) {
   Choice choice;
   choice.backend = picked.entry->name();
   choice.rule = picked.rule;
-  choice.isa = isa_for(*picked.entry, machines.best(), request.isa).value_or(Isa::generic);
-  choice.threads = request.threads;
-  for (const RegisteredBackend& entry : registry) choice.candidates.push_back(candidate(entry, machines, request));
+  choice.isa = picked.isa();
+  choice.threads = picked.threads;
+  if (const WisdomEntry* known = remembered(request)) choice.measurements = known->measurements;
+  for (const RegisteredBackend& entry : registry) {
+    choice.candidates.push_back(candidate(entry, machines, request));
+    choice.candidates.back().measured = fastest_of(choice.measurements, entry.name());
+  }
   return choice;
 }
 

@@ -1,6 +1,7 @@
 // Which backend computes a problem, and why: functions of their arguments alone.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -9,6 +10,7 @@
 
 #include "engine/machines.hpp"
 #include "engine/registry.hpp"
+#include "engine/wisdom/table.hpp"
 
 namespace attune::detail {
 
@@ -21,27 +23,30 @@ struct Request {
   const char* forced_by = "";  // the rule to name for it
   std::optional<Isa> isa{};    // forced
   bool reproducible = false;
+  std::shared_ptr<const WisdomTable> wisdom{};  // null: nothing was measured
 };
 
 /// The answer of the hot path: no strings to build.
 struct Pick {
-  const RegisteredBackend* entry = nullptr;  // null: no backend takes the problem
-  const char* rule = "";                     // in words for people
+  const RegisteredBackend* entry = nullptr;
+  const char* rule = "";             // in words for people
+  const Machine* machine = nullptr;  // as estimate and plan are to see it
+  int threads = 1;                   // that are to work on it
+
+  /// That its kernels use; generic where it has none of its own.
+  Isa isa() const noexcept { return entry->isas.empty() ? Isa::generic : machine->isa; }
 };
 
-/// Allocates nothing while it succeeds. Throws Error(invalid_argument) for a forced backend that does not
-/// exist. Answers null where no backend, or not the forced one, takes the problem; refuse_request() then says why.
+/// Allocates nothing while it succeeds. Throws Error(invalid_argument) for a forced backend that does not exist, and
+/// Error(unsupported) with every reason where no backend, or not the forced one, takes the problem.
 ///
 /// The rules in order: a forced backend, or nothing. Reproducible: the first built-in of a fixed order that
-/// takes the problem. Otherwise the smallest estimate of the built-ins; where none takes the problem, of the
-/// others (nobody has yet compared an untuned plugin's estimate with the truth).
+/// takes the problem. Otherwise what was measured to be the fastest; then the smallest estimate of the built-ins; where
+/// none takes the problem, of the others (nobody has yet compared an untuned plugin's estimate with the truth).
 Pick pick(const Registry& registry, const Machines& machines, const Request& request);
 
-/// Throws Error(unsupported) with every reason.
-[[noreturn]] void refuse_request(const Registry& registry, const Machines& machines, const Request& request);
-
-/// The pick with everything that people want to know of it. Throws as pick() and refuse_request().
-Choice explain(const Registry& registry, const Machines& machines, const Request& request);
+/// The pick with everything that people want to know of it.
+Choice choice_of(const Registry& registry, const Machines& machines, const Request& request, const Pick& picked);
 
 /// The instruction set that a backend's plan would use: the forced one, else the strongest that the machine
 /// has and the backend holds kernels for; nothing where that does not exist. A backend without kernels of

@@ -81,10 +81,12 @@ class PluginPlan final : public Plan {
 
 class PluginBackend final : public Backend {
  public:
-  explicit PluginBackend(std::shared_ptr<const Plugin> plugin) : plugin_(std::move(plugin)), table_(plugin_->table) {}
+  PluginBackend(std::shared_ptr<const Plugin> plugin, std::string version)
+      : plugin_(std::move(plugin)), version_(std::move(version)), table_(plugin_->table) {}
 
   std::string_view name() const noexcept override { return plugin_->name; }
   std::string_view description() const noexcept override { return plugin_->description; }
+  std::string_view version() const noexcept override { return version_; }
   std::vector<Isa> instruction_sets() const override { return plugin::isas_of(table_.isas); }
   bool parallel() const noexcept override { return table_.parallel != 0; }
   TraitSet traits() const noexcept override { return TraitSet::from_bits(table_.traits); }
@@ -96,6 +98,7 @@ class PluginBackend final : public Backend {
 
  private:
   std::shared_ptr<const Plugin> plugin_;
+  std::string version_;
   const attune_plugin& table_;
 };
 
@@ -140,8 +143,8 @@ std::shared_ptr<const Plan> PluginBackend::plan(const Problem& problem, const Ma
 
 }  // namespace
 
-std::shared_ptr<const Backend> adapt(std::shared_ptr<const Plugin> plugin) {
-  return std::make_shared<PluginBackend>(std::move(plugin));
+std::shared_ptr<const Backend> adapt(std::shared_ptr<const Plugin> plugin, std::string version) {
+  return std::make_shared<PluginBackend>(std::move(plugin), std::move(version));
 }
 
 }  // namespace attune::detail

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include <attune/backend.hpp>
 
@@ -9,7 +10,7 @@
 
 namespace attune::detail {
 
-/// The library that the plugin points into must never go.
-std::shared_ptr<const Backend> adapt(std::shared_ptr<const Plugin> plugin);
+/// The library that the plugin points into must never go. `version` is the Backend's: it tells builds of the file apart.
+std::shared_ptr<const Backend> adapt(std::shared_ptr<const Plugin> plugin, std::string version = {});
 
 }  // namespace attune::detail

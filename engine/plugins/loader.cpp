@@ -33,6 +33,11 @@ Verdict judge(const FileIdentity& file, const ProbeResult& result, const std::op
   return verdict;
 }
 
+/// A plugin that was built again is another one to what was measured of it.
+std::string version_of(const FileIdentity& file) {
+  return std::to_string(file.size) + " bytes of " + std::to_string(file.mtime_ns);
+}
+
 }  // namespace
 
 /// What all files of one search have in common.
@@ -89,7 +94,7 @@ PluginFile Loader::load_file(const std::string& path, const std::string& origin,
   }
   const auto plugin = open_plugin(open.path(), reason);
   if (plugin == nullptr) return refused(file, reason);
-  if (const std::string why = attempt.add(adapt(plugin)); !why.empty()) return refused(file, why);
+  if (const std::string why = attempt.add(adapt(plugin, version_of(identity))); !why.empty()) return refused(file, why);
   loaded_.push_back(identity);
   file.state = PluginState::loaded;
   file.backend = plugin->name;

@@ -104,6 +104,10 @@ class ATTUNE_API Backend {
   /// One line for people: what it is.
   virtual std::string_view description() const noexcept = 0;
 
+  /// Tells builds of it apart whose speed may differ: what was measured of another version is not used. The built-ins
+  /// have the library's.
+  virtual std::string_view version() const noexcept { return {}; }
+
   /// The instruction sets it holds kernels for, each a variant that can be forced. Empty: plain code, the
   /// same everywhere.
   virtual std::vector<Isa> instruction_sets() const { return {}; }

@@ -4,7 +4,9 @@
 // and each step can be taken by itself.
 #pragma once
 
+#include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,6 +19,7 @@
 #include <attune/options.hpp>
 #include <attune/plugins.hpp>
 #include <attune/problem.hpp>
+#include <attune/tuning.hpp>
 
 namespace attune {
 
@@ -24,17 +27,32 @@ namespace attune {
 struct Candidate {
   std::string backend;
   bool eligible = false;
-  std::string reason;            // why not, if not eligible
-  double estimated_seconds = 0;  // if eligible
+  std::string reason;                   // why not, if not eligible
+  double estimated_seconds = 0;         // if eligible
+  std::optional<Measurement> measured;  // by tune(), of its fastest variant
 };
 
 /// The engine's choice and its reasons.
 struct Choice {
-  std::string backend;                // the chosen one
-  std::string rule;                   // the rule that chose it, in words
-  Isa isa = Isa::generic;             // the instruction set its plan uses
-  int threads = 1;                    // of the executor
-  std::vector<Candidate> candidates;  // every backend of the engine
+  std::string backend;                    // the chosen one
+  std::string rule;                       // the rule that chose it, in words
+  Isa isa = Isa::generic;                 // the instruction set its plan uses
+  int threads = 1;                        // of the executor, that are to be used
+  std::vector<Candidate> candidates;      // every backend of the engine
+  std::vector<Measurement> measurements;  // what tune() measured of this problem, by variant; empty: it was not tuned
+};
+
+/// The choice, and what the chosen backend is going to do.
+struct Explanation {
+  Choice choice;
+  std::string plan;                 // in words: tiles, splits, threads
+  std::size_t workspace_bytes = 0;  // of one call
+  double pairs = 0;                 // of a query and a key, over all heads and members
+  double attended = 0;              // of them, that causal and window leave (see attended_pairs())
+  double flops = 0;                 // of the two products over the attended pairs
+
+  /// Of the pairs, between 0 and 1.
+  ATTUNE_API double skipped_share() const noexcept;
 };
 
 /// What a caller may force. Empty strings leave the choice to the engine.
@@ -47,14 +65,20 @@ struct Selection {
 /// Every member may be called from any thread; plans handed out stay valid for as long as they are held.
 class ATTUNE_API Engine {
  public:
-  /// What an engine is made with. ATTUNE_BACKEND and ATTUNE_ISA are read when the config is made by
-  /// Config::from_environment(), and nowhere else.
+  /// What an engine is made with. ATTUNE_BACKEND, ATTUNE_ISA, ATTUNE_WISDOM and ATTUNE_LOG are read when the config is
+  /// made by Config::from_environment(), and nowhere else.
   struct Config {
-    std::string backend;                 // force this backend in every call that does not name one
-    std::string isa;                     // force this instruction set likewise
-    std::shared_ptr<Executor> executor;  // null: make_executor(), made when it is first needed
-    bool builtins = true;                // start with the built-in backends
+    std::string backend{};                 // force this backend in every call that does not name one
+    std::string isa{};                     // force this instruction set likewise
+    std::shared_ptr<Executor> executor{};  // null: make_executor(), made when it is first needed
+    bool builtins = true;                  // start with the built-in backends
+    /// The file of what tune() measured: read when the engine is made, written by tune(). "auto": this machine's own in
+    /// the user's state folder, $XDG_STATE_HOME/attune, which is what from_environment() asks for unless ATTUNE_WISDOM
+    /// names another file. Empty, as an empty ATTUNE_WISDOM: none.
+    std::string wisdom{};
+    bool log_choices = false;  // ATTUNE_LOG=select: each choice is a line on standard error, once
 
+    /// Throws Error(invalid_argument) for an ATTUNE_LOG that is not known.
     static Config from_environment();
   };
 
@@ -84,6 +108,30 @@ class ATTUNE_API Engine {
   /// Throws Error(invalid_argument) for a name that does not exist, listing those that do, and
   /// Error(unsupported) when no backend, or not the forced one, takes the problem, with every reason.
   Choice select(const Problem& problem, const Extents& extents, int threads, const Selection& selection = {}) const;
+
+  /// select(), and the plan of the chosen backend in words and figures. Throws as select() and plan().
+  Explanation explain(const Problem& problem, const Extents& extents, int threads, const Selection& selection = {});
+
+  /// Measures the variants that can compute this problem and remembers the fastest, for this engine and in the file of
+  /// wisdom: calls whose lengths fall into the same bucket use it from then on. What would be chosen untuned stays
+  /// unless another one is faster by more than 3 % and by more than noise, twice, and agrees with the definition on
+  /// sampled rows. What `selection` forces is kept, and what is learned then holds for calls that force the same.
+  /// Throws Error: as select(), and out_of_memory; backend_failed where the default's own result is wrong.
+  TuneResult tune(const Problem& problem, const Extents& extents, const TuneOptions& options = {},
+                  const Selection& selection = {});
+
+  /// What tune() has remembered, by problem.
+  std::vector<WisdomRecord> wisdom() const;
+  /// The file behind it, empty: none; and what was wrong with it when it was read, empty: nothing.
+  std::string wisdom_file() const;
+  std::string wisdom_note() const;
+  /// Forgets it, in memory and on disk. Throws Error(io).
+  void clear_wisdom();
+  /// All of it as text, and back: what was measured later counts. import_wisdom() answers what kept it from the file;
+  /// empty: nothing. Throws Error(invalid_argument) for a text that is not wisdom, or that of another machine, or
+  /// version.
+  std::string export_wisdom() const;
+  std::string import_wisdom(std::string_view text);
 
   /// The plan of the backend that select() chooses. Plans are kept by problem (the 256 used last), so that a
   /// decode loop whose key length grows plans once.

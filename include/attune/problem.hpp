@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 #include <attune/export.hpp>
 #include <attune/options.hpp>
@@ -128,6 +129,10 @@ struct Extents {
   }
   bool operator==(const Extents&) const = default;
 };
+
+/// A problem in words for people and logs, for example
+/// "q [1, 12, 512, 64], k [1, 4, 512, 64], f32, causal". What is the default is left out.
+ATTUNE_API std::string to_text(const Problem& problem, const Extents& extents);
 
 /// Describes a call. Throws Error(invalid_argument) where shapes, dtypes, options or lengths contradict
 /// each other; looks at no element but lengths, offsets and cu_seqlens.

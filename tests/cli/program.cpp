@@ -24,11 +24,16 @@ std::vector<char*> pointers(Words& words) {
 std::string name_of(const std::string& variable) { return variable.substr(0, variable.find('=') + 1); }
 
 Words environment_with(const Words& more) {
-  Words replaced{"ATTUNE_BACKEND=", "ATTUNE_ISA="};
+  Words replaced;
   for (const std::string& variable : more) replaced.push_back(name_of(variable));
-  Words result;
+  const auto stays = [&replaced](const std::string& variable) {
+    return variable.rfind("ATTUNE_", 0) != 0 &&
+           std::find(replaced.begin(), replaced.end(), name_of(variable)) == replaced.end();
+  };
+  Words result{"ATTUNE_WISDOM="};
+  if (std::find(replaced.begin(), replaced.end(), result.front()) != replaced.end()) result.clear();
   for (char** entry = environ; *entry != nullptr; ++entry)
-    if (std::find(replaced.begin(), replaced.end(), name_of(*entry)) == replaced.end()) result.push_back(*entry);
+    if (stays(*entry)) result.push_back(*entry);
   return result + more;
 }
 

@@ -17,7 +17,8 @@ struct Outcome {
   nlohmann::json json() const { return nlohmann::json::parse(out); }
 };
 
-/// Runs `attune ARGUMENTS…`. Of the environment, ATTUNE_BACKEND and ATTUNE_ISA are taken away and `environment`
+/// Runs `attune ARGUMENTS…`. Of the environment, what begins with ATTUNE_ is taken away, wisdom is switched off, and
+/// `environment`
 /// ("NAME=value") is added.
 Outcome run_attune(const Words& arguments, const Words& environment = {});
 

@@ -6,11 +6,13 @@
 #include <limits>
 #include <string>
 
+#include <attune/tolerance.hpp>
 #include "tests/conformance/suite.hpp"
-#include "tests/conformance/tolerance.hpp"
 
 namespace attune::conformance {
 namespace {
+
+using namespace tolerance;
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();

@@ -9,12 +9,14 @@
 
 #include <attune/engine.hpp>
 
+#include <attune/tolerance.hpp>
 #include "tests/conformance/law_specs.hpp"
 #include "tests/conformance/suite.hpp"
-#include "tests/conformance/tolerance.hpp"
 
 namespace attune::conformance {
 namespace {
+
+using namespace tolerance;
 
 /// Permuting keys and values together permutes nothing but rounding. Not with causal, windows, ALiBi or masks,
 /// which know positions.

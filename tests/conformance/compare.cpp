@@ -6,11 +6,14 @@
 #include <cstdio>
 #include <string>
 
+#include <attune/tolerance.hpp>
+
 #include "tests/conformance/failure.hpp"
-#include "tests/conformance/tolerance.hpp"
 
 namespace attune::conformance {
 namespace {
+
+using namespace tolerance;
 
 std::string number(double value) {
   char text[32];

@@ -4,10 +4,12 @@
 #include <cmath>
 #include <limits>
 
-#include "tests/conformance/tolerance.hpp"
+#include <attune/tolerance.hpp>
 
 namespace attune::conformance {
 namespace {
+
+using namespace tolerance;
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr double largest_f32 = std::numeric_limits<float>::max();

@@ -80,6 +80,16 @@ TEST(Allocation, DescribeBindAndRunNeedNone) {
   EXPECT_EQ(allocations_of([&] { EXPECT_EQ(first.run(workspace, executor), Status::ok); }), 0);
 }
 
+TEST(Allocation, ACallThatWisdomDecidesNeedsNone) {
+  Engine engine{Engine::Config{}};
+  SmallCall call;
+  const auto [problem, extents] = describe(call.tensors, call.options);
+  engine.tune(problem, extents);
+  ASSERT_FALSE(engine.select(problem, extents, engine.executor().num_threads()).measurements.empty());
+  engine.attention(call.tensors, call.options);
+  EXPECT_EQ(allocations_of([&] { engine.attention(call.tensors, call.options); }), 0);
+}
+
 /// Each built-in by name, and the engine's own choice.
 class WarmCall : public testing::TestWithParam<std::string> {};
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <attune/engine.hpp>
+#include <attune/tolerance.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -11,7 +12,6 @@
 #include <utility>
 #include <vector>
 
-#include "tests/conformance/tolerance.hpp"
 #include "tests/unit/tensor_values.hpp"
 #include "tools/attune/io/tensor_file.hpp"
 
@@ -20,8 +20,8 @@ namespace {
 
 using io::read_tensor;
 using io::Tensor;
-using test::half_ulp;
 using test::values;
+using tolerance::half_ulp;
 
 constexpr const char* folder = ATTUNE_DATA "/minilm/";
 
@@ -66,7 +66,7 @@ Row Layer::row(std::int64_t head, std::int64_t i, std::int64_t keys) const {
   Row result{std::abs(largest), std::vector<double>(static_cast<std::size_t>(dim), 0)};
   double size_in_reach = 0, sum = 0;
   for (std::size_t j = 0; j < scores.size(); ++j) {
-    if (scores[j] > largest - conformance::reach) size_in_reach = std::max(size_in_reach, sizes[j]);
+    if (scores[j] > largest - tolerance::reach) size_in_reach = std::max(size_in_reach, sizes[j]);
     const double weight = std::exp(scores[j] - largest);
     sum += weight;
     for (std::int64_t d = 0; d < dim; ++d) {
@@ -83,10 +83,10 @@ Row Layer::row(std::int64_t head, std::int64_t i, std::int64_t keys) const {
 void expect_close(const Layer& layer, const double* expected, const double* actual, std::int64_t keys) {
   for (std::int64_t row = 0; row < layer.heads * layer.tokens; ++row) {
     const Row bound = layer.row(row / layer.tokens, row % layer.tokens, keys);
-    const double relative = conformance::relative_tolerance(layer.dim, bound.amplitude);
+    const double relative = tolerance::relative_tolerance(layer.dim, bound.amplitude);
     for (std::int64_t d = 0; d < layer.dim; ++d) {
       const std::int64_t at = row * layer.dim + d;
-      const double tolerance = conformance::out_tolerance(relative, 0, bound.mass[static_cast<std::size_t>(d)], keys) +
+      const double tolerance = tolerance::out_tolerance(relative, 0, bound.mass[static_cast<std::size_t>(d)], keys) +
                                2 * half_ulp(DType::f32, std::max(std::abs(expected[at]), std::abs(actual[at])));
       ASSERT_LE(std::abs(actual[at] - expected[at]), tolerance) << "row " << row << " element " << d;
     }
@@ -162,9 +162,8 @@ TEST_P(MiniLm, WeightsOfEveryLayer) {
       const std::vector<double> wanted = values(expected), got = values(weights);
       for (std::size_t i = 0; i < wanted.size(); ++i) {
         const auto row = static_cast<std::int64_t>(i / 13);
-        const double relative = conformance::relative_tolerance(32, plain.row(row / 13, row % 13, 13).amplitude);
-        const double tolerance =
-            conformance::weight_tolerance(relative, wanted[i]) + 2 * half_ulp(DType::f32, wanted[i]);
+        const double relative = tolerance::relative_tolerance(32, plain.row(row / 13, row % 13, 13).amplitude);
+        const double tolerance = tolerance::weight_tolerance(relative, wanted[i]) + 2 * half_ulp(DType::f32, wanted[i]);
         ASSERT_NEAR(got[i], wanted[i], tolerance) << "row " << row << " key " << i % 13;
       }
     }

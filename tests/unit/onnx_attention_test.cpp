@@ -1,12 +1,13 @@
 // Every backend in every instruction set of this machine against the node tests of the ONNX Attention operator
 // (tests/data/onnx-attention).
 //
-// Tolerance: both sides are within the derived bound of tests/conformance/tolerance.hpp of the exact result, so they
+// Tolerance: both sides are within the derived bound of attune/tolerance.hpp of the exact result, so they
 // are within twice the bound of each other, plus half an ulp of each side's type. All inputs of these cases lie in
 // [0, 1) apart from masked elements, which bounds the amplitude A and the mass Σ w|v|.
 #include <gtest/gtest.h>
 
 #include <attune/engine.hpp>
+#include <attune/tolerance.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -15,16 +16,15 @@
 #include <string>
 #include <vector>
 
-#include "tests/conformance/tolerance.hpp"
 #include "tests/unit/onnx_case.hpp"
 #include "tests/unit/tensor_values.hpp"
 
 namespace attune {
 namespace {
 
-using test::half_ulp;
 using test::OnnxCase;
 using test::values;
+using tolerance::half_ulp;
 
 constexpr std::size_t number_of_cases = 76;
 
@@ -56,10 +56,10 @@ void expect_close(const io::Tensor& expected, const io::Tensor& actual, double b
 }
 
 void expect_onnx_results(const OnnxCase& c) {
-  const double relative = conformance::relative_tolerance(c.query.shape[3], amplitude(c));
+  const double relative = tolerance::relative_tolerance(c.query.shape[3], amplitude(c));
   const double mass = 1;  // Σ w|v| of values in [0, 1)
-  expect_close(c.expected_out, c.out, conformance::out_tolerance(relative, 0, mass, c.key.shape[2]));
-  if (c.weights) expect_close(*c.expected_weights, *c.weights, conformance::weight_tolerance(relative, 1));
+  expect_close(c.expected_out, c.out, tolerance::out_tolerance(relative, 0, mass, c.key.shape[2]));
+  if (c.weights) expect_close(*c.expected_weights, *c.weights, tolerance::weight_tolerance(relative, 1));
 }
 
 /// False where the backend says that it does not take the case; `reason` then tells why.

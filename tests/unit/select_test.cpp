@@ -41,7 +41,9 @@ class Select : public testing::Test {
     return result;
   }
 
-  Choice choose(Request request) { return explain(registry_, machines_, request); }
+  Choice choose(Request request) {
+    return choice_of(registry_, machines_, request, pick(registry_, machines_, request));
+  }
   Request request() const { return {.problem = problem_, .extents = extents_, .threads = 3}; }
   Request forced(const char* backend) const {
     Request result = request();

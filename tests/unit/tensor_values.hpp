@@ -31,18 +31,4 @@ inline std::vector<double> values(const io::Tensor& tensor) {
   return result;
 }
 
-/// Half the distance between neighbouring numbers of the type at this magnitude (of normal numbers).
-inline double half_ulp(DType dtype, double magnitude) {
-  switch (dtype) {
-    case DType::f16:
-      return 0x1p-11 * magnitude;
-    case DType::bf16:
-      return 0x1p-8 * magnitude;
-    case DType::f64:
-      return 0x1p-53 * magnitude;
-    default:
-      return 0x1p-24 * magnitude;
-  }
-}
-
 }  // namespace attune::test

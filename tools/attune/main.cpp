@@ -12,10 +12,12 @@
 
 #include "tools/attune/backends.hpp"
 #include "tools/attune/demo/demo.hpp"
+#include "tools/attune/explain.hpp"
 #include "tools/attune/io/pending_file.hpp"
 #include "tools/attune/io/tensor.hpp"
 #include "tools/attune/plugin/plugin.hpp"
 #include "tools/attune/run/run.hpp"
+#include "tools/attune/tune/tune.hpp"
 
 namespace attune::tool {
 namespace {
@@ -25,7 +27,9 @@ enum ExitStatus { done = 0, failed = 1, wrong_input = 2 };
 constexpr const char* footer = R"(Examples:
   attune demo                                            attention on a real sentence, step by step
   attune backends                                        what there is to compute with
+  attune explain --q 1,12,512,64 --k 1,12,512,64         what would compute this, and why
   attune run --q q.npy --k k.npy --v v.npy --out out.npy compute attention on tensors from files
+  attune tune --set bert                                 measure what is the fastest here, and remember it
   attune plugin list                                     backends from shared libraries, and why not
   attune run --help                                      all options of a command
 
@@ -83,6 +87,9 @@ int run_program(int argc, char** argv) {
   program.footer(footer);
   add_demo(program);
   add_run(program);
+  add_explain(program);
+  add_tune(program);
+  add_wisdom(program);
   add_backends(program);
   add_plugin(program);
   return parse_and_run(program, argc, argv);

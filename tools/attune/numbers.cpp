@@ -1,5 +1,6 @@
 #include "tools/attune/numbers.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <limits>
@@ -51,6 +52,18 @@ std::pair<std::int64_t, std::int64_t> parse_pair(const std::string& option, std:
   if (comma == std::string_view::npos) refuse(option, text, std::string(names) + ", two whole numbers");
   return {parse_integer(option, text.substr(0, comma), lowest, largest),
           parse_integer(option, text.substr(comma + 1), lowest, largest)};
+}
+
+std::vector<std::int64_t> parse_integers(const std::string& option, std::string_view text, const char* names,
+                                         std::int64_t lowest) {
+  if (text.empty()) refuse(option, text, std::string(names) + ", whole numbers");
+  std::vector<std::int64_t> numbers;
+  for (std::size_t start = 0; start <= text.size();) {
+    const std::size_t comma = std::min(text.find(',', start), text.size());
+    numbers.push_back(parse_integer(option, text.substr(start, comma - start), lowest, largest));
+    start = comma + 1;
+  }
+  return numbers;
 }
 
 }  // namespace attune::tool

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace attune::tool {
 
@@ -15,5 +16,9 @@ double parse_real(const std::string& option, std::string_view text);
 /// "A,B", each `lowest` or more; `names` are what they are called, for example "LEFT,RIGHT".
 std::pair<std::int64_t, std::int64_t> parse_pair(const std::string& option, std::string_view text, const char* names,
                                                  std::int64_t lowest);
+
+/// "A,B,C", each `lowest` or more, at least one; `names` as above.
+std::vector<std::int64_t> parse_integers(const std::string& option, std::string_view text, const char* names,
+                                         std::int64_t lowest);
 
 }  // namespace attune::tool

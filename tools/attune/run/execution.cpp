@@ -19,10 +19,9 @@ bool is_parallel(const Engine& engine, const std::string& name) {
 }
 
 /// A backend of one thread gets one, whatever number was asked for.
-std::shared_ptr<Executor> make_executor_for(const Engine& engine, const std::string& backend,
-                                            std::optional<int> threads) {
+std::shared_ptr<Executor> make_executor_for(const Engine& engine, const std::string& backend, int threads) {
   if (!is_parallel(engine, backend)) return std::make_shared<InlineExecutor>();
-  return make_executor(threads.value_or(0));
+  return make_executor(threads);
 }
 
 double seconds_of(const Call& call, std::span<std::byte> workspace, Executor& executor) {
@@ -53,7 +52,8 @@ Executable::Executable(Engine& engine, const Tensors& tensors, const AttentionOp
 }
 
 Execution Executable::run(const Tensors& tensors, const AttentionOptions& options) {
-  const std::shared_ptr<Executor> executor = make_executor_for(engine_, choice_.backend, wish_.threads);
+  const std::shared_ptr<Executor> executor =
+      make_executor_for(engine_, choice_.backend, wish_.threads.value_or(choice_.threads));
   const Call call = plan_->bind(tensors, options);
   io::Bytes workspace(call.workspace_bytes(executor->num_threads()));
   std::vector<double> seconds;

@@ -1,6 +1,5 @@
 #include "tools/attune/run/flags.hpp"
 
-#include <limits>
 #include <tuple>
 
 #include "tools/attune/numbers.hpp"
@@ -8,7 +7,6 @@
 namespace attune::tool {
 namespace {
 
-constexpr std::int64_t most_threads = 1024;
 constexpr std::int64_t most_repeats = 1'000'000;
 
 constexpr const char* footer =
@@ -58,69 +56,38 @@ void declare_tensors(CLI::App& command, RunFlags& flags) {
   starts_q->needs(starts_k), starts_k->needs(starts_q);
 }
 
-void declare_attention(CLI::App& command, RunFlags& flags) {
+void declare_element_order(CLI::App& command, RunFlags& flags) {
   command
       .add_option("--layout", flags.layout,
                   "Order of the sizes in the files of q, k, v and out (default: bhsd; not of packed ones)")
       ->check(CLI::IsMember({"bhsd", "bshd"}));
   command.add_option("--out-dtype", flags.out_dtype, "Element type of the result: the query's (the default) or f32")
       ->check(CLI::IsMember({"f32", "f16", "bf16", "f64"}));
-  command.add_flag("--causal", flags.causal, "A query attends only to keys at or before its position");
-  command
-      .add_option("--align", flags.align,
-                  "Where query 0 stands among the keys: top-left (at key 0), bottom-right (the last query at the "
-                  "last key; the default) or at key N")
-      ->type_name("top-left|bottom-right|N");
-  command.add_option("--scale", flags.scale, "Factor of query times key (default: 1/sqrt(D))")->type_name("X");
-  command.add_option("--window", flags.window, "Keys attended before and after the query's position; -1: all")
-      ->type_name("LEFT,RIGHT");
-  command.add_option("--softcap", flags.softcap, "Scores s become X * tanh(s / X); 0: they do not")->type_name("X");
 }
 
-void declare_execution(CLI::App& command, RunFlags& flags) {
-  command
-      .add_option("--backend", flags.backend,
-                  "Use this backend (see attune backends); default: the fastest by estimate")
-      ->type_name("NAME");
-  command.add_option("--isa", flags.isa, "Use this instruction set: sse2, avx2, avx512, avx512_bf16")
-      ->type_name("NAME");
-  command.add_option("--threads", flags.threads, "Exactly this many threads, where the backend uses several")
-      ->type_name("N");
+void declare_report(CLI::App& command, RunFlags& flags) {
   command.add_option("--repeat", flags.repeat, "Compute N times and report the median time")
       ->type_name("N")
       ->capture_default_str();
   command.add_flag("--json", flags.json, "Print the facts as JSON");
 }
 
-Align align_of(const std::string& text) {
-  if (text == "top-left") return Align::top_left();
-  if (text == "bottom-right") return Align::bottom_right();
-  return Align::at(parse_integer("--align (top-left, bottom-right or N)", text,
-                                 std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::max()));
-}
-
 }  // namespace
 
 void declare(CLI::App& command, RunFlags& flags) {
   declare_tensors(command, flags);
+  declare_element_order(command, flags);
   declare_attention(command, flags);
   declare_execution(command, flags);
+  declare_report(command, flags);
   command.footer(footer);
 }
 
 AttentionOptions options_of(const RunFlags& flags) {
-  AttentionOptions options;
-  options.causal = flags.causal;
-  if (flags.align) options.align = align_of(*flags.align);
-  if (flags.scale) options.scale = parse_real("--scale", *flags.scale);
-  if (flags.window)
-    std::tie(options.window_left, options.window_right) = parse_pair("--window", *flags.window, "LEFT,RIGHT", -1);
+  AttentionOptions options = options_of(static_cast<const AttentionFlags&>(flags));
   if (flags.block_size) {
     std::tie(options.block_queries, options.block_keys) = parse_pair("--block-size", *flags.block_size, "BQ,BK", 1);
   }
-  if (flags.softcap) options.softcap = parse_real("--softcap", *flags.softcap);
-  if (flags.backend) options.backend = *flags.backend;
-  if (flags.isa) options.isa = *flags.isa;
   return options;
 }
 
@@ -129,11 +96,6 @@ std::optional<DType> out_dtype_of(const RunFlags& flags) {
     if (flags.out_dtype == name(dtype)) return dtype;
   }
   return std::nullopt;
-}
-
-std::optional<int> threads_of(const RunFlags& flags) {
-  if (!flags.threads) return std::nullopt;
-  return static_cast<int>(parse_integer("--threads", *flags.threads, 1, most_threads));
 }
 
 int repeats_of(const RunFlags& flags) {

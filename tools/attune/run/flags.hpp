@@ -7,19 +7,17 @@
 
 #include <CLI/CLI.hpp>
 
-#include <attune/options.hpp>
+#include "tools/attune/attention_flags.hpp"
 
 namespace attune::tool {
 
 /// As typed. Numbers stay text until everything is known to be there.
-struct RunFlags {
+struct RunFlags : AttentionFlags {
   std::string query, key, value, out;
   std::optional<std::string> lse, weights;
   std::optional<std::string> mask, block_mask, alibi, sinks, key_lengths, cu_seqlens_q, cu_seqlens_k;
   std::optional<std::string> layout, out_dtype;
-  bool causal = false;
-  std::optional<std::string> align, scale, window, softcap, block_size;
-  std::optional<std::string> backend, isa, threads;
+  std::optional<std::string> block_size;
   std::string repeat = "1";
   bool json = false;
 };
@@ -33,8 +31,7 @@ AttentionOptions options_of(const RunFlags& flags);
 /// Of the result; none: the query's.
 std::optional<DType> out_dtype_of(const RunFlags& flags);
 
-/// None: the engine's own number. Throws Error(invalid_argument).
-std::optional<int> threads_of(const RunFlags& flags);
+/// Throws Error(invalid_argument).
 int repeats_of(const RunFlags& flags);
 
 }  // namespace attune::tool

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "tools/attune/choice_report.hpp"
 #include "tools/attune/json_text.hpp"
 #include "tools/attune/units.hpp"
 
@@ -16,16 +17,6 @@ void print_line(const char* label, const std::string& words) { fmt::print("{:<16
 std::string words_of(const Candidate& candidate) {
   if (!candidate.eligible) return fmt::format("{}: {}", candidate.backend, candidate.reason);
   return fmt::format("{}: estimated {}", candidate.backend, duration(candidate.estimated_seconds));
-}
-
-nlohmann::ordered_json facts_of(const Candidate& candidate) {
-  nlohmann::ordered_json facts{{"backend", candidate.backend}, {"eligible", candidate.eligible}};
-  if (candidate.eligible) {
-    facts["estimated_seconds"] = candidate.estimated_seconds;
-  } else {
-    facts["reason"] = candidate.reason;
-  }
-  return facts;
 }
 
 nlohmann::ordered_json facts_of(const Output& output) {

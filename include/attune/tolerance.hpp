@@ -1,4 +1,5 @@
-// How far a result in single precision may lie from the oracle: derived, not tuned, and used row by row.
+// How far a result in single precision may lie from the definition: derived, not tuned, and used row by row. The
+// conformance suite holds every backend to it, and tuning lets nobody win who exceeds it.
 //
 // With u = 2⁻²⁴ the rounding of one f32 operation (ε = 2u), a row's output is Σ pⱼ vⱼ / Σ pⱼ with pⱼ = exp(sⱼ − m).
 // What moves it are relative errors eⱼ of the pⱼ, that is, absolute errors of the exponents sⱼ − m, and the roundings
@@ -20,12 +21,13 @@
 // competing scores of mixed signs; 2u·D, six σ of scores of one sign; 64u for the rest.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 
 #include <attune/dtype.hpp>
 
-namespace attune::conformance {
+namespace attune::tolerance {
 
 inline constexpr double c1 = 4;
 inline constexpr double epsilon = 0x1p-23;
@@ -44,7 +46,7 @@ inline double relative_tolerance(std::int64_t head_dim, double amplitude) {
 /// ε_P: where values are bf16, weights may be rounded to bf16 (8 bits) before the product with V.
 inline double weight_rounding(DType value) { return value == DType::bf16 ? 0x1p-8 : 0; }
 
-/// For one element of the output; half an ulp of the output's type comes on top (compare.cpp rounds the borders).
+/// For one element of the output; half an ulp of the output's type comes on top.
 /// `mass` is Σ wⱼ|vⱼ| of that element's column, `keys` the number of keys attended.
 inline double out_tolerance(double relative, double epsilon_p, double mass, std::int64_t keys) {
   return (relative + epsilon_p) * mass + static_cast<double>(keys) * smallest_normal;
@@ -60,4 +62,18 @@ inline double weight_tolerance(double relative, double weight) {
   return 2 * relative * weight + (weight < 0x1p-43 ? 0x1p-40 : 0) + smallest_normal;
 }
 
-}  // namespace attune::conformance
+/// At least half the distance between neighbouring numbers of the type at this magnitude: the rounding of an output.
+inline double half_ulp(DType dtype, double magnitude) {
+  switch (dtype) {
+    case DType::f16:
+      return std::max(0x1p-11 * magnitude, 0x1p-25);
+    case DType::bf16:
+      return 0x1p-8 * magnitude + smallest_normal;
+    case DType::f64:
+      return 0x1p-53 * magnitude + smallest_normal;
+    default:
+      return 0x1p-24 * magnitude + smallest_normal;
+  }
+}
+
+}  // namespace attune::tolerance
