@@ -11,8 +11,9 @@ namespace {
 /// Exactly as large as asked for, an unreadable page at its end, full of NaN.
 class Workspace {
  public:
-  Workspace(std::size_t bytes, int poison) : buffer_(bytes, test::Edge::end, workspace_alignment) {
+  Workspace(std::size_t bytes, int poison) : buffer_(sane(bytes), test::Edge::end, workspace_alignment) {
     std::memset(buffer_.data(), poison, bytes);
+    buffer_.set_name("the workspace");
   }
   std::span<std::byte> bytes() const { return buffer_.bytes(); }
   void expect_intact() const {
@@ -20,6 +21,11 @@ class Workspace {
   }
 
  private:
+  static std::size_t sane(std::size_t bytes) {
+    constexpr std::size_t most = std::size_t{1} << 32;  // the tensors of the largest case are some megabytes
+    if (bytes > most) throw Failure("it wants a workspace of " + std::to_string(bytes) + " bytes for a small call");
+    return bytes;
+  }
   test::GuardedBuffer buffer_;
 };
 
