@@ -25,10 +25,11 @@ bool parse(const std::string& text, Report& report) {
   return true;
 }
 
-/// Tells whose guard was hit; the access, done once more, then ends the process.
-void on_bad_access(int, siginfo_t* info, void*) {
+/// Tells whose guard was hit, and lets the signal end the process.
+void on_bad_access(int signal, siginfo_t* info, void*) {
   std::array<char, 160> text;
   if (test::describe_forbidden(info->si_addr, text)) test::explain_end({text.data(), std::strlen(text.data())});
+  raise(signal);  // waits until this function returns; by then the signal kills
 }
 
 void explain_bad_accesses() {
