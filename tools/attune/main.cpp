@@ -1,6 +1,10 @@
 // The program `attune`. Each command lies in files of its own and declares itself to CLI11; what is common to all
 // of them is here: how errors are told, and the exit status.
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <new>
@@ -94,12 +98,22 @@ int flush_output(int status) {
   return complain(failed, "standard output cannot be written to");
 }
 
+/// What may be missing or cost the program its life, and is an error like others. A file that is opened must not get
+/// the number of a standard stream that is closed, for it would get what is printed too; and a file that may not grow
+/// any further (ulimit -f) is a write that fails.
+void secure_streams() {
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+    if (fcntl(stream, F_GETFD) < 0) open("/dev/null", O_RDONLY);  // printing to it still fails, and is told
+  std::signal(SIGXFSZ, SIG_IGN);
+}
+
 }  // namespace
 }  // namespace attune::tool
 
 int main(int argc, char** argv) {
   using namespace attune;
   using namespace attune::tool;
+  secure_streams();
   try {
     return flush_output(run_program(argc, argv));
   } catch (const io::WriteError& error) {
