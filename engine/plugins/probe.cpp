@@ -164,6 +164,9 @@ ProbeResult result_of(const std::string& answer) {
   return {good ? Kind::good : Kind::refused, clean_text(text.c_str(), text.size())};
 }
 
+/// A program that has not come so far has found out nothing about a plugin.
+bool has_begun(const std::string& answer) { return answer.find("\nstage ") != answer.npos; }
+
 ProbeResult wait_for(pid_t child, Pipe& pipe, std::chrono::milliseconds limit) {
   const Clock::time_point end = Clock::now() + limit;
   std::string answer = "\n";
@@ -172,6 +175,7 @@ ProbeResult wait_for(pid_t child, Pipe& pipe, std::chrono::milliseconds limit) {
   kill(-child, SIGKILL);  // with whatever it started
   const std::string end_of_it = how_it_ended(child);
   if (ending == Ending::verdict) return result_of(answer);
+  if (!has_begun(answer)) return {Kind::untried, "the probe program does not work: " + end_of_it};
   if (late) {
     return {Kind::timed_out, "it was still busy after " + std::to_string(limit.count()) + " ms, " + stage_of(answer)};
   }

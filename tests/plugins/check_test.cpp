@@ -105,7 +105,7 @@ TEST_P(CheckNames, TheFault) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Hostile, CheckNames, testing::ValuesIn(expectations),
-                         [](const auto& info) { return std::string(info.param.fault); });
+                         [](const auto& about) { return std::string(about.param.fault); });
 
 /// Odd, but not wrong.
 class CheckPasses : public testing::TestWithParam<const char*> {};
@@ -120,7 +120,7 @@ TEST_P(CheckPasses, WhatIsOnlyOdd) {
 INSTANTIATE_TEST_SUITE_P(Hostile, CheckPasses,
                          testing::Values("none", "twin_a", "twin_b", "same_class_a", "same_class_b", "forks_at_load",
                                          "leaks_threads", "prints_a_megabyte"),
-                         [](const auto& info) { return std::string(info.param); });
+                         [](const auto& about) { return std::string(about.param); });
 
 TEST(Check, EveryHostilePluginHasAnExpectation) {
   std::set<std::string> known{"none",         "twin_a",        "twin_b",        "same_class_a",
@@ -128,8 +128,8 @@ TEST(Check, EveryHostilePluginHasAnExpectation) {
   for (const Expected& expected : expectations) known.insert(expected.fault);
   for (const auto& entry : std::filesystem::directory_iterator(ATTUNE_HOSTILE_FOLDER)) {
     const std::string name = entry.path().stem();
-    if (entry.path().extension() == ".so" && name.starts_with("hostile_"))
-      EXPECT_TRUE(known.contains(name.substr(8))) << name;
+    if (entry.path().extension() != ".so" || !name.starts_with("hostile_")) continue;
+    EXPECT_TRUE(known.contains(name.substr(8))) << name;
   }
 }
 
@@ -152,9 +152,8 @@ TEST(Check, WhatTakesNothingDoesNotPass) {
 }
 
 TEST(Check, TheCommandOfAFindingShowsItAgain) {
-  const nlohmann::json first = findings(hostile_plugin("wrong_row"), {"--filter", "grid/edges/*", "--seed", "7"}, 1);
-  EXPECT_GT(first["counts"]["FAIL"], 1);
-  EXPECT_GT(first["counts"]["PASS"], 1);
+  const nlohmann::json first = findings(hostile_plugin("wrong_row"), {"--filter", "grid/*", "--seed", "7"}, 1);
+  EXPECT_GE(first["counts"]["FAIL"], 1);
   for (const auto& result : first["cases"]) {
     if (result["verdict"] != "FAIL") continue;
     const std::string command = result["again"];
@@ -194,6 +193,15 @@ TEST(Check, JsonGoesToAFileAndTextToTheTerminal) {
   EXPECT_NE(outcome.out.find("FAIL    generic grid/edges/q9: "), std::string::npos) << outcome.out;
   EXPECT_NE(outcome.out.find("again: attune plugin check "), std::string::npos);
   EXPECT_EQ(nlohmann::json::parse(contents_of(path))["counts"]["FAIL"], 1);
+}
+
+TEST(Check, HelpTellsOfOptionsVerdictsAndStatus) {
+  const Outcome outcome = run_attune({"plugin", "check", "--help"});
+  EXPECT_EQ(outcome.status, 0);
+  for (const char* words : {"--filter", "--list", "--isa", "--tier", "--seed", "--jobs", "--timeout", "--json", "PASS",
+                            "FAIL", "CRASH", "TIMEOUT", "SKIP", "Examples:", "Exit status:"}) {
+    EXPECT_NE(outcome.out.find(words), std::string::npos) << words << " in\n" << outcome.out;
+  }
 }
 
 TEST(Check, ListNeedsNoFile) {
@@ -243,7 +251,7 @@ TEST(Check, FilesThatAreNoPluginsAreNamed) {
   EXPECT_NE(reason(folder.path("half.so")).find("cut off"), std::string::npos);
   folder.file("open.so", whole);
   chmod(folder.path("open.so").c_str(), 0777);
-  EXPECT_NE(reason(folder.path("open.so")).find("write"), std::string::npos);
+  EXPECT_NE(reason(folder.path("open.so")).find("written by others"), std::string::npos);
 }
 
 TEST(Check, LinksSpacesAndRelativePathsWork) {

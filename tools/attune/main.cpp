@@ -38,7 +38,7 @@ Exit status: 0 done, 1 it failed, 2 the input or the command line was wrong.)";
 /// One line, whatever the message holds.
 int complain(ExitStatus status, std::string message) {
   std::replace(message.begin(), message.end(), '\n', ' ');
-  fmt::print(stderr, "attune: {}\n", message);
+  std::fputs(fmt::format("attune: {}\n", message).c_str(), stderr);  // where nobody listens, the status says it all
   return status;
 }
 

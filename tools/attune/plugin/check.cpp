@@ -60,7 +60,9 @@ void declare(CLI::App& command, CheckFlags& flags) {
   command.add_flag("--list", flags.list, "List the cases and stop; needs no FILE");
   command.add_option("--isa", flags.isa, "Only the variant for this instruction set (see attune backends)")
       ->type_name("NAME");
-  command.add_option("--tier", flags.tier, "How much: quick, or full (takes some ten times longer)")
+  command
+      .add_option("--tier", flags.tier,
+                  "How much: quick, or full, with more sizes, pairs of options and random problems")
       ->check(CLI::IsMember({"quick", "full"}))
       ->capture_default_str();
   command.add_option("--seed", flags.seed, "Of every random number")->type_name("N")->capture_default_str();

@@ -1,5 +1,6 @@
 #include "tools/attune/plugin/check_text.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <string_view>
 
@@ -38,11 +39,13 @@ std::vector<std::string> names_of(TraitSet traits) {
 }
 
 std::string last_words(const std::string& printed) {
+  constexpr std::size_t most = 100;  // of which a message has its point at the end
   const std::size_t end = printed.find_last_not_of(" \t\r\n");
   if (end == std::string::npos) return {};
-  constexpr std::size_t most = 200;
-  const std::size_t begin = end + 1 > most ? end + 1 - most : 0;
-  return io::in_quotes(std::string_view(printed).substr(begin, end + 1 - begin));
+  std::string words = printed.substr(0, end + 1);
+  words.erase(0, words.size() - std::min(words.size(), most));
+  std::replace(words.begin(), words.end(), '\n', ' ');
+  return io::in_quotes(words);
 }
 
 void print_facts(const CheckRequest& request, const PluginFacts& facts, const std::vector<CheckVariant>& variants) {
