@@ -19,6 +19,7 @@
 #include "tools/attune/io/pending_file.hpp"
 #include "tools/attune/io/tensor.hpp"
 #include "tools/attune/plugin/plugin.hpp"
+#include "tools/attune/profile/command.hpp"
 #include "tools/attune/run/run.hpp"
 
 namespace attune::tool {
@@ -31,6 +32,7 @@ constexpr const char* footer = R"(Examples:
   attune backends                                        what there is to compute with
   attune run --q q.npy --k k.npy --v v.npy --out out.npy compute attention on tensors from files
   attune plugin list                                     backends from shared libraries, and why not
+  attune profile --html report.html                      how time and memory grow with sequence length
   attune run --help                                      all options of a command
 
 Exit status: 0 done, 1 it failed, 2 the input or the command line was wrong.)";
@@ -89,6 +91,7 @@ int run_program(int argc, char** argv) {
   add_run(program);
   add_backends(program);
   add_plugin(program);
+  add_profile(program);
   return parse_and_run(program, argc, argv);
 }
 
