@@ -44,7 +44,7 @@ inline kernels::Ahead rows_ahead(const TensorView& tensor, std::int64_t batch, s
 /// Asks for all of them at once.
 void fetch(const kernels::Ahead& ahead) noexcept;
 
-/// One row into a tensor's last axis from element `first` on, rounded once to its dtype.
+/// `count` floats as elements of the tensor's last axis, from element `first` on. Rounds once to the tensor's dtype.
 void write_row(const kernels::Kernels& kernels, const float* row, const MutableTensorView& tensor, std::int64_t first,
                std::int64_t count) noexcept;
 

@@ -20,6 +20,7 @@
 #include "tools/attune/io/pending_file.hpp"
 #include "tools/attune/io/tensor.hpp"
 #include "tools/attune/plugin/plugin.hpp"
+#include "tools/attune/profile/command.hpp"
 #include "tools/attune/run/run.hpp"
 #include "tools/attune/tune/tune.hpp"
 
@@ -35,6 +36,7 @@ constexpr const char* footer = R"(Examples:
   attune run --q q.npy --k k.npy --v v.npy --out out.npy compute attention on tensors from files
   attune tune --set bert                                 measure what is the fastest here, and remember it
   attune plugin list                                     backends from shared libraries, and why not
+  attune profile --html report.html                      how time and memory grow with sequence length
   attune run --help                                      all options of a command
 
 Exit status: 0 done, 1 it failed, 2 the input or the command line was wrong.)";
@@ -96,6 +98,7 @@ int run_program(int argc, char** argv) {
   add_wisdom(program);
   add_backends(program);
   add_plugin(program);
+  add_profile(program);
   return parse_and_run(program, argc, argv);
 }
 
