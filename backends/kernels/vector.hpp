@@ -49,10 +49,10 @@ inline Vec multiply_add(Vec a, Vec b, Vec c) {
 
 /// The bits of x shifted up by 23, read as a float: an integer in the low bits becomes a power of two.
 inline Vec low_bits_as_exponent(Vec x) {
-  using Int = xsimd::batch<std::int32_t, Arch>;
 #if XSIMD_VERSION_MAJOR >= 9
   return xsimd::bitwise_cast<float>(xsimd::bitwise_cast<std::int32_t>(x) << 23);
 #else
+  using Int = xsimd::batch<std::int32_t, Arch>;
   return xsimd::bitwise_cast<Vec>(xsimd::bitwise_cast<Int>(x) << 23);
 #endif
 }

@@ -95,13 +95,20 @@ def reason(error: Exception) -> str:
 
 
 def collect(makers: dict[str, Callable[[], Variant | None]]) -> tuple[Variants, Refused]:
-    """The variants that can be made; a maker returns None where the variant does not apply."""
-    variants, refused = {}, {}
+    """The variants that can be made and are not hopeless; a maker returns None where the variant does not apply."""
+    variants, refused, fastest = {}, {}, float("inf")
     for name, make in makers.items():
         try:
             variant = make()
-            if variant is not None:
-                variant.run()
+            if variant is None:
+                continue
+            start = time.perf_counter()
+            variant.run()
+            seconds = time.perf_counter() - start
+            fastest = min(fastest, seconds)
+            if seconds > max(1.0, 20 * fastest):
+                refused[name] = f"left out: {seconds:.1f} s a call"
+            else:
                 variants[name] = variant
         except Exception as error:
             refused[name] = reason(error)

@@ -1,8 +1,19 @@
 #include "engine/plugins/library.hpp"
 
 #include <dlfcn.h>
+#include <link.h>
+
+#include <cstring>
 
 namespace attune::detail {
+namespace {
+
+const char* file_name(const char* path) noexcept {
+  const char* slash = std::strrchr(path, '/');
+  return slash != nullptr ? slash + 1 : path;
+}
+
+}  // namespace
 
 std::shared_ptr<const Plugin> open_plugin(const std::string& path, std::string& reason) {
   // Never closed: threads, exit handlers and thread-locals of the library may outlive every use of it.
@@ -16,10 +27,13 @@ std::shared_ptr<const Plugin> open_plugin(const std::string& path, std::string& 
     reason = "it is no plugin of Attune: it does not export " ATTUNE_ABI_QUERY;
     return nullptr;
   }
-  // Stays as long as the plugin, which keeps it to log with.
-  const auto* name = new std::string(path.substr(path.rfind('/') + 1));
+  link_map* loaded = nullptr;  // its name is the dynamic linker's, and stays for as long as the library
+  if (dlinfo(library, RTLD_DI_LINKMAP, &loaded) != 0) {
+    reason = std::string("it cannot be found again after loading: ") + dlerror();
+    return nullptr;
+  }
   auto plugin = std::make_shared<Plugin>();
-  reason = query_plugin(query, host_services(name->c_str()), *plugin);
+  reason = query_plugin(query, host_services(file_name(loaded->l_name)), *plugin);
   return reason.empty() ? plugin : nullptr;
 }
 

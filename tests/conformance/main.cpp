@@ -6,6 +6,7 @@
 #include <string>
 
 #include <attune/engine.hpp>
+#include <attune/plugins.hpp>
 
 #include "tests/conformance/suite.hpp"
 
@@ -17,6 +18,7 @@ constexpr int passed = 0, failed = 1, wrong_usage = 2, cannot_run_here = 77;  //
 
 struct Choice {
   std::string backend = "naive";
+  std::string plugin;
   std::string isa;
   bool list = false;
   bool isolate = false;
@@ -50,6 +52,7 @@ int parse(int argc, char** argv, Choice& choice) {
   CLI::App app{"Runs the conformance suite on a backend."};
   std::string tier = "quick", executors = "all";
   app.add_option("--backend", choice.backend, "The backend to test")->capture_default_str();
+  app.add_option("--plugin", choice.plugin, "Test the backend in this shared library, on what it promises itself");
   app.add_option("--isa", choice.isa, "Its instruction set, for example avx2; default: the best of this machine");
   app.add_option("--tier", tier, "How much")->check(CLI::IsMember({"quick", "full"}))->capture_default_str();
   app.add_option("--filter", choice.settings.filter, "Only cases whose name holds this, or matches this glob");
@@ -68,6 +71,18 @@ int parse(int argc, char** argv, Choice& choice) {
   choice.settings.tier = tier == "full" ? Tier::full : Tier::quick;
   choice.settings.executors = executors == "threads" ? Executors::threads : Executors::all;
   return passed;
+}
+
+/// From here on the plugin's backend is the one to test.
+bool load_plugin(attune::Engine& engine, Choice& choice) {
+  attune::PluginSearch search;
+  search.files = {choice.plugin};
+  search.folders = false;
+  const attune::PluginFile file = engine.load_plugins(search).files.at(0);
+  choice.backend = file.backend;
+  if (file.state != attune::PluginState::loaded)
+    std::fprintf(stderr, "%s: %s: %s\n", choice.plugin.c_str(), name(file.state), file.reason.c_str());
+  return file.state == attune::PluginState::loaded;
 }
 
 void print(const Report& report) {
@@ -131,8 +146,10 @@ int main(int argc, char** argv) {
     for (const Case& c : select_cases(choice.settings)) std::printf("%s\n", c.name.c_str());
     return passed;
   }
-  const attune::Engine engine{attune::Engine::Config{}};
+  attune::Engine engine{attune::Engine::Config{}};
+  if (!choice.plugin.empty() && !load_plugin(engine, choice)) return failed;
   Subject subject{find(engine, choice.backend), engine.machine(), TraitSet::all()};
+  if (!choice.plugin.empty()) subject.traits = subject.backend->traits();
   const auto oracle = find(engine, "naive");
   if (subject.backend == nullptr || oracle == nullptr) {
     std::fprintf(stderr, "There is no backend called %s; there are:", choice.backend.c_str());

@@ -58,7 +58,7 @@ ExitStatus status_of(ErrorCode code) {
 /// The command whose help would answer, for example "attune run".
 std::string command_in_use(const CLI::App& program) {
   const auto commands = program.get_subcommands();
-  return commands.empty() ? program.get_name() : program.get_name() + " " + commands.front()->get_name();
+  return commands.empty() ? program.get_name() : program.get_name() + " " + command_in_use(*commands.front());
 }
 
 /// A mistyped word is named before what is missing because of it.

@@ -9,6 +9,7 @@ void add_plugin(CLI::App& program);
 
 // Its commands, each declared to the group.
 void add_plugin_list(CLI::App& group);
+void add_plugin_new(CLI::App& group);
 void add_plugin_quarantine(CLI::App& group);
 
 }  // namespace attune::tool
