@@ -8,6 +8,7 @@
 
 #include "engine/aliasing.hpp"
 #include "engine/attention_layouts.hpp"
+#include "engine/bind.hpp"
 #include "engine/complaint.hpp"
 #include "engine/layout.hpp"
 #include "engine/tensor_checks.hpp"
@@ -157,13 +158,17 @@ Arguments arguments_of(const Tensors& tensors, const AttentionOptions& options, 
 
 }  // namespace
 
-Call Plan::bind(const Tensors& tensors, const AttentionOptions& options) const {
-  const Description call = attune::describe(tensors, options);
-  check_planned(problem_, call.problem);
+Arguments detail::bound_arguments(const Tensors& tensors, const AttentionOptions& options, const Description& call) {
   check_data(tensors, options);
   const Arguments arguments = arguments_of(tensors, options, call);
   check_aliasing(arguments);
-  return Call(shared_from_this(), call.extents, arguments);
+  return arguments;
+}
+
+Call Plan::bind(const Tensors& tensors, const AttentionOptions& options) const {
+  const Description call = attune::describe(tensors, options);
+  check_planned(problem_, call.problem);
+  return Call(shared_from_this(), call.extents, bound_arguments(tensors, options, call));
 }
 
 Status Call::run(std::span<std::byte> workspace, Executor& executor) const noexcept {

@@ -12,26 +12,6 @@ std::int64_t last_stride(const TensorLayout& tensor) noexcept {
   return tensor.strides[static_cast<std::size_t>(tensor.rank) - 1];
 }
 
-/// One row, converted.
-void write_row(const kernels::Kernels& kernels, const float* row, const MutableTensorView& tensor, std::int64_t first,
-               std::int64_t count) noexcept {
-  const std::int64_t stride = last_stride(tensor);
-  if (tensor.dtype == DType::f32) {
-    float* elements = tensor.as<float>() + first;
-    for (std::int64_t i = 0; i < count; ++i) elements[i * stride] = row[i];
-    return;
-  }
-  const bool bf16 = tensor.dtype == DType::bf16;
-  std::uint16_t* elements = tensor.as<std::uint16_t>() + first;
-  if (stride == 1) return kernels.narrow(row, bf16, count, elements);
-  for (std::int64_t done = 0; done < count; done += piece) {
-    std::uint16_t narrowed[piece];
-    const std::int64_t n = std::min(piece, count - done);
-    kernels.narrow(row + done, bf16, n, narrowed);
-    for (std::int64_t i = 0; i < n; ++i) elements[(done + i) * stride] = narrowed[i];
-  }
-}
-
 }  // namespace
 
 std::size_t padded_floats(std::int64_t floats) noexcept { return (static_cast<std::size_t>(floats) + 15) / 16 * 16; }
@@ -65,6 +45,25 @@ void gather_row(const kernels::Kernels& kernels, const TensorView& tensor, std::
     const std::int64_t n = std::min(piece, count - done);
     for (std::int64_t i = 0; i < n; ++i) gathered[i] = elements[(done + i) * stride];
     kernels.widen(gathered, bf16, n, scratch + done);
+  }
+}
+
+void write_row(const kernels::Kernels& kernels, const float* row, const MutableTensorView& tensor, std::int64_t first,
+               std::int64_t count) noexcept {
+  const std::int64_t stride = last_stride(tensor);
+  if (tensor.dtype == DType::f32) {
+    float* elements = tensor.as<float>() + first;
+    for (std::int64_t i = 0; i < count; ++i) elements[i * stride] = row[i];
+    return;
+  }
+  const bool bf16 = tensor.dtype == DType::bf16;
+  std::uint16_t* elements = tensor.as<std::uint16_t>() + first;
+  if (stride == 1) return kernels.narrow(row, bf16, count, elements);
+  for (std::int64_t done = 0; done < count; done += piece) {
+    std::uint16_t narrowed[piece];
+    const std::int64_t n = std::min(piece, count - done);
+    kernels.narrow(row + done, bf16, n, narrowed);
+    for (std::int64_t i = 0; i < n; ++i) elements[(done + i) * stride] = narrowed[i];
   }
 }
 

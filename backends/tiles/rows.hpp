@@ -44,6 +44,10 @@ inline kernels::Ahead rows_ahead(const TensorView& tensor, std::int64_t batch, s
 /// Asks for all of them at once.
 void fetch(const kernels::Ahead& ahead) noexcept;
 
+/// `count` floats as elements of the tensor's last axis, from element `first` on. Rounds once to the tensor's dtype.
+void write_row(const kernels::Kernels& kernels, const float* row, const MutableTensorView& tensor, std::int64_t first,
+               std::int64_t count) noexcept;
+
 /// Where rows wait on their way to a tensor that they cannot be written into directly: one of `stride` floats per lane.
 struct RowScratch {
   float* rows = nullptr;

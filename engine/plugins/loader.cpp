@@ -149,6 +149,15 @@ PluginInspection inspect_plugin(const std::string& path) {
   return inspection;
 }
 
+std::shared_ptr<const Backend> open_plugin(const std::string& path) {
+  const detail::OpenFile file(path);
+  std::string reason = file.complaint();
+  if (reason.empty()) reason = detail::ElfFile(file.descriptor(), file.size()).complaint();
+  const auto plugin = reason.empty() ? detail::open_plugin(file.path(), reason) : nullptr;
+  if (plugin == nullptr) throw Error(ErrorCode::invalid_argument, reason);
+  return detail::adapt(plugin);
+}
+
 std::string plugin_verdicts_file() { return detail::VerdictFile::default_path(); }
 
 std::size_t forget_plugin_verdicts(const std::string& path) {

@@ -13,6 +13,7 @@
 #include <cstring>
 #include <system_error>
 #include <thread>
+#include <utility>
 
 #include <attune/plugin_structs.hpp>
 
@@ -31,28 +32,33 @@ using Kind = ProbeResult::Kind;
 constexpr int verdict_descriptor = 3;  // of the probe: see probe/main.cpp
 constexpr std::size_t longest_answer = 4096;
 
-/// Both ends of a pipe, closed when they go.
+/// Both ends of a pipe, closed when they go. In a host whose standard streams are closed they would get those numbers,
+/// which mean something else to the child: they are moved out of its way.
 class Pipe {
  public:
-  Pipe() : open_(pipe2(ends_, O_CLOEXEC) == 0) {}
+  Pipe() {
+    if (pipe2(ends_, O_CLOEXEC) != 0) return;
+    for (int& end : ends_) {
+      if (end <= verdict_descriptor) close(std::exchange(end, fcntl(end, F_DUPFD_CLOEXEC, verdict_descriptor + 1)));
+    }
+  }
   ~Pipe() {
-    if (open_) close(ends_[0]);
-    close_write_end();
+    for (int& end : ends_) close_end(end);
   }
   Pipe(const Pipe&) = delete;
   Pipe& operator=(const Pipe&) = delete;
 
-  bool is_open() const noexcept { return open_; }
+  bool is_open() const noexcept { return ends_[0] >= 0 && ends_[1] >= 0; }
   int read_end() const noexcept { return ends_[0]; }
   int write_end() const noexcept { return ends_[1]; }
-  void close_write_end() noexcept {
-    if (open_ && ends_[1] >= 0) close(ends_[1]);
-    ends_[1] = -1;
-  }
+  void close_write_end() noexcept { close_end(ends_[1]); }
 
  private:
+  static void close_end(int& end) noexcept {
+    if (end >= 0) close(end);
+    end = -1;
+  }
   int ends_[2] = {-1, -1};
-  bool open_;
 };
 
 /// How the probe starts: silent, in a process group of its own, without the host's signal mask and open files.
@@ -158,6 +164,9 @@ ProbeResult result_of(const std::string& answer) {
   return {good ? Kind::good : Kind::refused, clean_text(text.c_str(), text.size())};
 }
 
+/// A program that has not come so far has found out nothing about a plugin.
+bool has_begun(const std::string& answer) { return answer.find("\nstage ") != answer.npos; }
+
 ProbeResult wait_for(pid_t child, Pipe& pipe, std::chrono::milliseconds limit) {
   const Clock::time_point end = Clock::now() + limit;
   std::string answer = "\n";
@@ -166,6 +175,7 @@ ProbeResult wait_for(pid_t child, Pipe& pipe, std::chrono::milliseconds limit) {
   kill(-child, SIGKILL);  // with whatever it started
   const std::string end_of_it = how_it_ended(child);
   if (ending == Ending::verdict) return result_of(answer);
+  if (!has_begun(answer)) return {Kind::untried, "the probe program does not work: " + end_of_it};
   if (late) {
     return {Kind::timed_out, "it was still busy after " + std::to_string(limit.count()) + " ms, " + stage_of(answer)};
   }

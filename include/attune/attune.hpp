@@ -5,5 +5,6 @@
 #include <attune/engine.hpp>
 #include <attune/error.hpp>
 #include <attune/executor.hpp>
+#include <attune/linear_attention.hpp>
 #include <attune/multi_head_attention.hpp>
 #include <attune/tensor.hpp>

@@ -9,9 +9,11 @@
 
 #include <chrono>
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include <attune/backend.hpp>
 #include <attune/export.hpp>
 
 namespace attune {
@@ -75,6 +77,11 @@ struct PluginInspection {
   std::vector<std::string> unique;    // those of them that the linker merges across all libraries of a process
 };
 ATTUNE_API PluginInspection inspect_plugin(const std::string& path);
+
+/// Loads one file into this process for good, without a probe: what it does while it is loaded, it does to the caller.
+/// For processes that may die, as those are in which `attune plugin check` runs its cases. Throws
+/// Error(invalid_argument) saying why it cannot be used.
+ATTUNE_API std::shared_ptr<const Backend> open_plugin(const std::string& path);
 
 /// Forgets the verdicts of the probe on this file, or on all (empty); answers on how many. Throws Error(io) where the
 /// verdicts cannot be written.

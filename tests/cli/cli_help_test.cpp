@@ -17,7 +17,7 @@ void expect_help(const Words& arguments, const Words& expected) {
 
 TEST(Help, OfTheProgram) {
   for (const char* option : {"--help", "-h"}) {
-    expect_help({option}, {"run", "backends", "Examples:", "attune run --q", "Exit status"});
+    expect_help({option}, {"run", "backends", "profile", "Examples:", "attune run --q", "Exit status"});
   }
 }
 

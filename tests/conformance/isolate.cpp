@@ -1,5 +1,8 @@
 // A case in a process of its own.
+#include <array>
+#include <csignal>
 #include <cstdio>
+#include <cstring>
 
 #include "tests/conformance/suite.hpp"
 
@@ -22,7 +25,25 @@ bool parse(const std::string& text, Report& report) {
   return true;
 }
 
+/// Tells whose guard was hit, and lets the signal end the process.
+void on_bad_access(int signal, siginfo_t* info, void*) {
+  std::array<char, 160> text;
+  if (test::describe_forbidden(info->si_addr, text)) test::explain_end({text.data(), std::strlen(text.data())});
+  raise(signal);  // waits until this function returns; by then the signal kills
+}
+
+void explain_bad_accesses() {
+  static std::array<std::byte, 1 << 16> stack;  // the usual one may be what has run out
+  const stack_t other{.ss_sp = stack.data(), .ss_flags = 0, .ss_size = stack.size()};
+  sigaltstack(&other, nullptr);
+  struct sigaction action{};
+  action.sa_sigaction = on_bad_access;
+  action.sa_flags = SA_SIGINFO | SA_ONSTACK | static_cast<int>(SA_RESETHAND);
+  for (const int signal : {SIGSEGV, SIGBUS}) sigaction(signal, &action, nullptr);
+}
+
 Report run(const IsolatedCase& c, const Backend& oracle, const Settings& settings) {
+  explain_bad_accesses();
   try {
     return run_case(*c.which, c.subject(), oracle, settings);
   } catch (const std::exception& error) {

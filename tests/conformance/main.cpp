@@ -18,7 +18,8 @@ constexpr int passed = 0, failed = 1, wrong_usage = 2, cannot_run_here = 77;  //
 
 struct Choice {
   std::string backend = "naive";
-  std::string plugin;
+  std::string plugin;  // a file; then `backend` does not count
+  std::string twin;
   std::string isa;
   bool list = false;
   bool isolate = false;
@@ -36,6 +37,15 @@ bool contains(const std::vector<attune::Isa>& isas, attune::Isa isa) {
   return std::find(isas.begin(), isas.end(), isa) != isas.end();
 }
 
+/// Throws Error where there is none.
+std::shared_ptr<const attune::Backend> find_or_refuse(const attune::Engine& engine, const std::string& name) {
+  if (auto backend = find(engine, name)) return backend;
+  std::string names;
+  for (const auto& backend : engine.backends()) names += " " + std::string(backend->name());
+  throw attune::Error(attune::ErrorCode::invalid_argument,
+                      "there is no backend called " + name + "; there are:" + names);
+}
+
 /// Sets the instruction set to test; otherwise says why it cannot be tested here.
 std::string choose_isa(const std::string& wanted, Subject& subject) {
   const std::vector<attune::Isa> has_kernels = subject.backend->instruction_sets();
@@ -51,8 +61,10 @@ std::string choose_isa(const std::string& wanted, Subject& subject) {
 int parse(int argc, char** argv, Choice& choice) {
   CLI::App app{"Runs the conformance suite on a backend."};
   std::string tier = "quick", executors = "all";
-  app.add_option("--backend", choice.backend, "The backend to test")->capture_default_str();
-  app.add_option("--plugin", choice.plugin, "Test the backend in this shared library, on what it promises itself");
+  auto* const backend = app.add_option("--backend", choice.backend, "The backend to test")->capture_default_str();
+  app.add_option("--plugin", choice.plugin, "Test the backend in this file instead, in this very process")
+      ->excludes(backend);
+  app.add_option("--same-bits-as", choice.twin, "Every run must give the bits that this backend gives");
   app.add_option("--isa", choice.isa, "Its instruction set, for example avx2; default: the best of this machine");
   app.add_option("--tier", tier, "How much")->check(CLI::IsMember({"quick", "full"}))->capture_default_str();
   app.add_option("--filter", choice.settings.filter, "Only cases whose name holds this, or matches this glob");
@@ -71,18 +83,6 @@ int parse(int argc, char** argv, Choice& choice) {
   choice.settings.tier = tier == "full" ? Tier::full : Tier::quick;
   choice.settings.executors = executors == "threads" ? Executors::threads : Executors::all;
   return passed;
-}
-
-/// From here on the plugin's backend is the one to test.
-bool load_plugin(attune::Engine& engine, Choice& choice) {
-  attune::PluginSearch search;
-  search.files = {choice.plugin};
-  search.folders = false;
-  const attune::PluginFile file = engine.load_plugins(search).files.at(0);
-  choice.backend = file.backend;
-  if (file.state != attune::PluginState::loaded)
-    std::fprintf(stderr, "%s: %s: %s\n", choice.plugin.c_str(), name(file.state), file.reason.c_str());
-  return file.state == attune::PluginState::loaded;
 }
 
 void print(const Report& report) {
@@ -137,6 +137,24 @@ int run_all(const Choice& choice, const Subject& subject, const attune::Backend&
   return summary.good() ? passed : failed;
 }
 
+int test(const Choice& choice) {
+  const attune::Engine engine{attune::Engine::Config{}};
+  const auto oracle = find(engine, "naive");
+  Subject subject{nullptr, engine.machine(), {}};
+  subject.backend = choice.plugin.empty() ? find_or_refuse(engine, choice.backend) : attune::open_plugin(choice.plugin);
+  subject.traits = subject.backend->traits();
+  if (!choice.twin.empty()) subject.twin = find_or_refuse(engine, choice.twin);
+  if (const std::string reason = choose_isa(choice.isa, subject); !reason.empty()) {
+    std::printf("SKIP: %s\n", reason.c_str());
+    return cannot_run_here;
+  }
+  const bool has_kernels = !subject.backend->instruction_sets().empty();
+  std::printf("%s, %s, seed %llu\n", std::string(subject.backend->name()).c_str(),
+              attune::name(has_kernels ? subject.machine.isa : attune::Isa::generic),
+              static_cast<unsigned long long>(choice.settings.seed));
+  return run_all(choice, subject, *oracle);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -146,24 +164,10 @@ int main(int argc, char** argv) {
     for (const Case& c : select_cases(choice.settings)) std::printf("%s\n", c.name.c_str());
     return passed;
   }
-  attune::Engine engine{attune::Engine::Config{}};
-  if (!choice.plugin.empty() && !load_plugin(engine, choice)) return failed;
-  Subject subject{find(engine, choice.backend), engine.machine(), TraitSet::all()};
-  if (!choice.plugin.empty()) subject.traits = subject.backend->traits();
-  const auto oracle = find(engine, "naive");
-  if (subject.backend == nullptr || oracle == nullptr) {
-    std::fprintf(stderr, "There is no backend called %s; there are:", choice.backend.c_str());
-    for (const auto& backend : engine.backends()) std::fprintf(stderr, " %s", std::string(backend->name()).c_str());
-    std::fprintf(stderr, "\n");
+  try {
+    return test(choice);
+  } catch (const attune::Error& error) {
+    std::fprintf(stderr, "attune_conformance: %s\n", error.what());
     return wrong_usage;
   }
-  if (const std::string reason = choose_isa(choice.isa, subject); !reason.empty()) {
-    std::printf("SKIP: %s\n", reason.c_str());
-    return cannot_run_here;
-  }
-  const bool has_kernels = !subject.backend->instruction_sets().empty();
-  std::printf("%s, %s, seed %llu\n", choice.backend.c_str(),
-              attune::name(has_kernels ? subject.machine.isa : attune::Isa::generic),
-              static_cast<unsigned long long>(choice.settings.seed));
-  return run_all(choice, subject, *oracle);
 }

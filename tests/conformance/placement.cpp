@@ -108,9 +108,9 @@ PlacedCall::PlacedCall(const Workload& workload, const Placement& placement) {
   if (placement.one_buffer) {
     place_in_one_buffer(workload);
   } else {
-    tensors_.query = input(workload.query, placement.query, placement.edge);
-    tensors_.key = input(workload.key, placement.key, placement.edge);
-    tensors_.value = input(workload.value, placement.value, placement.edge);
+    tensors_.query = input(workload.query, placement.query, placement.edge, "query");
+    tensors_.key = input(workload.key, placement.key, placement.edge, "key");
+    tensors_.value = input(workload.value, placement.value, placement.edge, "value");
     tensors_.out = output(workload.out_array(), placement.out, "out");
   }
   set_options(workload, placement);
@@ -125,26 +125,28 @@ void PlacedCall::set_options(const Workload& workload, const Placement& placemen
   options_.window_left = spec.window_left;
   options_.window_right = spec.window_right;
   options_.softcap = spec.softcap;
-  const auto small = [&](const Array& array) { return input(array, Layout::contiguous, placement.edge); };
-  if (spec.align == Align::Kind::offsets) options_.align.offsets = indices(spec.offsets, spec.index_dtype);
-  if (!workload.mask.empty()) options_.attn_mask = input(workload.mask, placement.others, placement.edge);
+  const auto small = [&](const Array& array, const char* name) {
+    return input(array, Layout::contiguous, placement.edge, name);
+  };
+  if (spec.align == Align::Kind::offsets) options_.align.offsets = indices(spec.offsets, spec.index_dtype, "align");
+  if (!workload.mask.empty()) options_.attn_mask = input(workload.mask, placement.others, placement.edge, "attn_mask");
   if (!workload.block_mask.empty()) {
-    options_.block_mask = input(workload.block_mask, placement.others, placement.edge);
+    options_.block_mask = input(workload.block_mask, placement.others, placement.edge, "block_mask");
     options_.block_queries = spec.block_queries;
     options_.block_keys = spec.block_keys;
   }
-  if (!workload.alibi.empty()) options_.alibi_slopes = small(workload.alibi);
-  if (!workload.sinks.empty()) options_.sinks = small(workload.sinks);
-  if (!spec.key_lengths.empty()) options_.key_lengths = indices(spec.key_lengths, spec.index_dtype);
+  if (!workload.alibi.empty()) options_.alibi_slopes = small(workload.alibi, "alibi_slopes");
+  if (!workload.sinks.empty()) options_.sinks = small(workload.sinks, "sinks");
+  if (!spec.key_lengths.empty()) options_.key_lengths = indices(spec.key_lengths, spec.index_dtype, "key_lengths");
   if (spec.packed()) {
-    options_.cu_seqlens_q = indices(spec.query_starts, spec.index_dtype);
-    options_.cu_seqlens_k = indices(spec.key_starts, spec.index_dtype);
+    options_.cu_seqlens_q = indices(spec.query_starts, spec.index_dtype, "cu_seqlens_q");
+    options_.cu_seqlens_k = indices(spec.key_starts, spec.index_dtype, "cu_seqlens_k");
   }
   if (spec.lse) options_.lse = output(workload.lse_array(), placement.others, "lse");
   if (spec.weights) options_.weights = output(workload.weights_array(), placement.others, "weights");
 }
 
-TensorView PlacedCall::input(const Array& array, Layout layout, test::Edge edge) {
+TensorView PlacedCall::input(const Array& array, Layout layout, test::Edge edge, const char* name) {
   const Spread s = spread(array, layout);
   const auto size = static_cast<std::int64_t>(size_of(array.dtype));
   const auto bytes = static_cast<std::size_t>(s.elements * size);
@@ -156,14 +158,15 @@ TensorView PlacedCall::input(const Array& array, Layout layout, test::Edge edge)
   std::byte* const origin = buffer->data() + s.origin * size;
   write_elements(array, s.strides, origin, buffer->data() + in_reach);
   buffer->seal(used);
+  buffer->set_name(name);
   inputs_.push_back(std::move(buffer));
   return {layout_of(array, s.strides), origin};
 }
 
-TensorView PlacedCall::indices(const std::vector<std::int64_t>& values, DType dtype) {
+TensorView PlacedCall::indices(const std::vector<std::int64_t>& values, DType dtype, const char* name) {
   Array array(dtype, {static_cast<std::int64_t>(values.size())});
   for (std::size_t i = 0; i < values.size(); ++i) array.values[i] = static_cast<double>(values[i]);
-  return input(array, Layout::contiguous, test::Edge::end);
+  return input(array, Layout::contiguous, test::Edge::end, name);
 }
 
 MutableTensorView PlacedCall::output(const Array& array, Layout layout, const char* name) {
@@ -173,6 +176,7 @@ MutableTensorView PlacedCall::output(const Array& array, Layout layout, const ch
   output.buffer = std::make_shared<test::CanaryBuffer>(static_cast<std::size_t>(s.elements * size));
   static_cast<TensorLayout&>(output.view) = layout_of(array, s.strides);
   output.view.data = output.buffer->data() + s.origin * size;
+  output.buffer->set_name(name);
   output.written = touched_bytes(array, s);
   output.name = name;
   outputs_.push_back(output);
@@ -192,6 +196,7 @@ void PlacedCall::place_in_one_buffer(const Workload& workload) {
   write_elements(workload.key, strides, slot(1), end);
   write_elements(workload.value, strides, slot(2), end);
   buffer->remember();
+  buffer->set_name("the buffer of query, key, value and out");
   tensors_.query = {layout_of(workload.query, strides), slot(0)};
   tensors_.key = {layout_of(workload.key, strides), slot(1)};
   tensors_.value = {layout_of(workload.value, strides), slot(2)};

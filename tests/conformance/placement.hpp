@@ -52,8 +52,8 @@ class PlacedCall {
   void expect_nothing_else_written() const;
 
  private:
-  TensorView input(const Array& array, Layout layout, test::Edge edge);
-  TensorView indices(const std::vector<std::int64_t>& values, DType dtype);
+  TensorView input(const Array& array, Layout layout, test::Edge edge, const char* name);
+  TensorView indices(const std::vector<std::int64_t>& values, DType dtype, const char* name);
   struct Output {
     std::shared_ptr<test::CanaryBuffer> buffer;
     MutableTensorView view;

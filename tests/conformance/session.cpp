@@ -11,8 +11,9 @@ namespace {
 /// Exactly as large as asked for, an unreadable page at its end, full of NaN.
 class Workspace {
  public:
-  Workspace(std::size_t bytes, int poison) : buffer_(bytes, test::Edge::end, workspace_alignment) {
+  Workspace(std::size_t bytes, int poison) : buffer_(sane(bytes), test::Edge::end, workspace_alignment) {
     std::memset(buffer_.data(), poison, bytes);
+    buffer_.set_name("the workspace");
   }
   std::span<std::byte> bytes() const { return buffer_.bytes(); }
   void expect_intact() const {
@@ -20,18 +21,23 @@ class Workspace {
   }
 
  private:
+  static std::size_t sane(std::size_t bytes) {
+    constexpr std::size_t most = std::size_t{1} << 32;  // the tensors of the largest case are some megabytes
+    if (bytes > most) throw Failure("it wants a workspace of " + std::to_string(bytes) + " bytes for a small call");
+    return bytes;
+  }
   test::GuardedBuffer buffer_;
 };
 
 constexpr int all_nan = 0xff;
 constexpr int large_numbers = 0x5a;
 
-Call bind(const Subject& subject, const PlacedCall& placed) {
+Call bind(const Backend& backend, const Machine& machine, const PlacedCall& placed) {
   const Description description = attune::describe(placed.tensors(), placed.options());
   std::string reason;
-  if (!subject.backend->supports(description.problem, description.extents, &reason))
+  if (!backend.supports(description.problem, description.extents, &reason))
     throw Skipped(reason.empty() ? "refused without a reason" : reason);
-  return subject.backend->plan(description.problem, subject.machine)->bind(placed.tensors(), placed.options());
+  return backend.plan(description.problem, machine)->bind(placed.tensors(), placed.options());
 }
 
 void run_call(const Call& call, std::span<std::byte> workspace, Executor& executor) {
@@ -80,16 +86,24 @@ Executor& Session::next_executor() {
   return *threads_;
 }
 
+Result Session::run_on(const Backend& backend, const Workload& workload, const Placement& placement,
+                       Executor& executor) const {
+  const PlacedCall placed(workload, placement);
+  const Call call = bind(backend, subject_.machine, placed);
+  const Workspace workspace(call.workspace_bytes(executor.num_threads()), all_nan);
+  run_call(call, workspace.bytes(), executor);
+  workspace.expect_intact();
+  placed.expect_nothing_else_written();
+  return placed.result();
+}
+
 Result Session::run(const Workload& workload, const Placement& placement, Executor& executor) const {
   try {
-    const PlacedCall placed(workload, placement);
-    const Call call = bind(subject_, placed);
-    const Workspace workspace(call.workspace_bytes(executor.num_threads()), all_nan);
+    Result result = run_on(*subject_.backend, workload, placement, executor);
     ++runs_;
-    run_call(call, workspace.bytes(), executor);
-    workspace.expect_intact();
-    placed.expect_nothing_else_written();
-    return placed.result();
+    if (subject_.twin != nullptr)
+      expect_same_bits(run_on(*subject_.twin, workload, placement, executor), result, "against its twin");
+    return result;
   } catch (const Error& error) {
     throw Failure(std::string("refused by an exception instead of supports(): ") + error.what() + "; " +
                   describe(workload.spec));
@@ -104,7 +118,7 @@ void Session::run_watched(const Workload& workload, int threads) const {
   // A write that leaves a byte as it was is not seen: two fillings leave it no byte to hide behind.
   for (const int poison : {all_nan, large_numbers}) {
     const PlacedCall placed(workload, {});
-    const Call call = bind(subject_, placed);
+    const Call call = bind(*subject_.backend, subject_.machine, placed);
     const Workspace workspace(call.workspace_bytes(threads), poison);
     test::WriteWatchExecutor executor(threads, workspace.bytes());
     ++runs_;

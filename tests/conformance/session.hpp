@@ -57,6 +57,7 @@ class Session {
   int runs() const { return runs_; }
 
  private:
+  Result run_on(const Backend& backend, const Workload& workload, const Placement& placement, Executor& executor) const;
   Executor& next_executor();
 
   const Subject& subject_;

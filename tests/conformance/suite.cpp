@@ -15,7 +15,7 @@ bool matches(const std::string& case_name, const std::string& filter) {
 
 /// The first trait of `needs` that the subject does not declare, as a reason to skip.
 std::string undeclared(TraitSet needs, TraitSet declared) {
-  for (std::uint32_t bit = 1; bit < 1u << 7; bit <<= 1) {
+  for (std::uint64_t bit = 1; bit <= TraitSet::all().bits(); bit <<= 1) {
     const auto trait = static_cast<Trait>(bit);
     if (needs.has(trait) && !declared.has(trait)) return std::string("trait not declared: ") + name(trait);
   }

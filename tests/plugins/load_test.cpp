@@ -136,8 +136,7 @@ TEST_F(LoadPlugins, WithoutAProbeRefusesWhatIsNewAndSaysWhereItLooked) {
   setenv("ATTUNE_PLUGIN_PROBE", home.folder().file("not-executable", "x").c_str(), 1);
   expect_refused(good, "not executable");
   setenv("ATTUNE_PLUGIN_PROBE", "/bin/true", 1);  // a program, but no probe
-  Engine engine(plain_config());
-  EXPECT_EQ(load_one(engine, good).state, PluginState::quarantined);
+  expect_refused(good, "the probe program does not work");
 }
 
 TEST_F(LoadPlugins, TriesAFileAgainWhenItHasChanged) {
@@ -154,12 +153,20 @@ TEST_F(LoadPlugins, TriesAFileAgainWhenItHasChanged) {
   EXPECT_EQ(state_of_it(), PluginState::loaded);
 }
 
+/// As if the plugin had ended the probe's process while it was loaded.
+void use_probe_that_ends(const ScratchFolder& folder, int status) {
+  const std::string program = folder.file(
+      "probe-that-ends", "#!/bin/sh\necho stage while it was loaded >&3\nexit " + std::to_string(status) + "\n");
+  fs::permissions(program, fs::perms::owner_all);
+  setenv("ATTUNE_PLUGIN_PROBE", program.c_str(), 1);
+}
+
 TEST_F(LoadPlugins, TriesAFileAgainThatIsNamedOrForgotten) {
   Engine engine(plain_config());
   const std::string path = home.copy(good, "data/attune/plugins/it.so");
-  setenv("ATTUNE_PLUGIN_PROBE", "/bin/true", 1);
+  use_probe_that_ends(home.folder(), 0);
   EXPECT_EQ(load_one(engine, path).state, PluginState::quarantined);
-  setenv("ATTUNE_PLUGIN_PROBE", "/bin/false", 1);
+  use_probe_that_ends(home.folder(), 1);
   EXPECT_EQ(engine.load_plugins().files.front().reason.find("status 1"), std::string::npos);  // not tried again
   EXPECT_NE(load_one(engine, path).reason.find("status 1"), std::string::npos);
   EXPECT_EQ(forget_plugin_verdicts(path), 1u);
@@ -175,7 +182,7 @@ TEST_F(LoadPlugins, DoesNotBelieveVerdictsThatOthersMayWrite) {
   EXPECT_EQ(believing.load_plugins().files.front().state, PluginState::loaded);
   fs::permissions(plugin_verdicts_file(), fs::perms::all);
   Engine doubting(plain_config());
-  EXPECT_EQ(doubting.load_plugins().files.front().state, PluginState::quarantined);
+  EXPECT_EQ(doubting.load_plugins().files.front().state, PluginState::refused);  // by a probe that is none
 }
 
 TEST_F(LoadPlugins, AnUnknownBackendsRefusalTellsWhichPluginsWereNotLoaded) {

@@ -18,6 +18,7 @@ namespace attune::test {
 namespace {
 
 constexpr std::size_t kept_of_prints = 2000;
+constexpr char explanation = '!';  // what comes down the answer pipe in place of an answer; those begin with a digit
 
 /// Of a pipe, both ends closed by exec and, unless taken, at the end of the scope.
 class Pipe {
@@ -44,7 +45,9 @@ class Pipe {
   std::array<int, 2> ends_{-1, -1};
 };
 
-void send(int pipe, const std::string& text) {
+int pipe_to_parent = -1;  // −1: this is no child
+
+void send(int pipe, std::string_view text) noexcept {
   for (std::size_t sent = 0; sent < text.size();) {
     const ssize_t count = write(pipe, text.data() + sent, text.size() - sent);
     if (count < 0 && errno == EINTR) continue;
@@ -64,7 +67,7 @@ void make_it_harmless(pid_t parent, int print_pipe) {
   dup2(print_pipe, STDERR_FILENO);
   const rlimit no_core{1, 1};  // with 0, a core is still piped to a program where the system says so
   setrlimit(RLIMIT_CORE, &no_core);
-  signal(SIGCHLD, SIG_DFL);
+  for (const int signal_of_parent : {SIGCHLD, SIGINT, SIGTERM}) signal(signal_of_parent, SIG_DFL);
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -72,6 +75,7 @@ void make_it_harmless(pid_t parent, int print_pipe) {
 
 /// Noexcept: nothing unwinds into what the parent was doing.
 [[noreturn]] void live(const std::function<std::string()>& work, int answer_pipe) noexcept {
+  pipe_to_parent = answer_pipe;
   const std::string answer = work();
   send(answer_pipe, std::to_string(answer.size()) + ' ' + answer);
   _exit(0);
@@ -175,8 +179,15 @@ Ending Child::ending() {
     ending.kind = Ending::Kind::answered;
   } else {
     ending.reason = how_it_ended(status_);
+    if (answer_.starts_with(explanation)) ending.reason += ": " + answer_.substr(1);
   }
   return ending;
+}
+
+void explain_end(std::string_view why) noexcept {
+  if (pipe_to_parent < 0) return;
+  send(pipe_to_parent, std::string_view(&explanation, 1));
+  send(pipe_to_parent, why);
 }
 
 }  // namespace attune::test

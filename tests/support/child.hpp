@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <functional>
 #include <string>
+#include <string_view>
 
 namespace attune::test {
 
@@ -56,6 +57,9 @@ class Child {
   double seconds_ = 0;
   std::string answer_, printed_;
 };
+
+/// In a child's signal handler: adds why to the reason that the parent gives for its end. Elsewhere does nothing.
+void explain_end(std::string_view why) noexcept;
 
 struct ChildLimits {
   std::chrono::milliseconds time{60'000};  // of each

@@ -4,7 +4,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <new>
+#include <utility>
 
 namespace attune::test {
 namespace {
@@ -18,6 +20,8 @@ std::size_t whole_pages(std::size_t bytes) noexcept { return (bytes + page_bytes
 
 }  // namespace
 
+GuardedBuffer* GuardedBuffer::first_ = nullptr;
+
 void GuardedBuffer::map(std::size_t before_border, std::size_t after_border) {
   readable_bytes_ = std::max(whole_pages(before_border), page_bytes());
   mapping_bytes_ = page_bytes() + readable_bytes_ + page_bytes() + whole_pages(after_border);
@@ -30,6 +34,7 @@ void GuardedBuffer::map(std::size_t before_border, std::size_t after_border) {
     throw std::bad_alloc();
   }
   std::fill_n(readable_, readable_bytes_, CanaryBuffer::canary);
+  next_ = std::exchange(first_, this);
 }
 
 GuardedBuffer::GuardedBuffer(std::size_t bytes, Edge edge, std::size_t alignment) : bytes_(bytes) {
@@ -43,7 +48,28 @@ GuardedBuffer::GuardedBuffer(std::size_t bytes, std::size_t border) : bytes_(byt
   data_ = readable_ + readable_bytes_ - border;
 }
 
-GuardedBuffer::~GuardedBuffer() { munmap(mapping_, mapping_bytes_); }
+GuardedBuffer::~GuardedBuffer() {
+  GuardedBuffer** link = &first_;
+  while (*link != this) link = &(*link)->next_;
+  *link = next_;
+  munmap(mapping_, mapping_bytes_);
+}
+
+bool describe_forbidden(const void* address, std::span<char> text) noexcept {
+  const auto* const hit = static_cast<const std::byte*>(address);
+  for (const GuardedBuffer* buffer = GuardedBuffer::first_; buffer != nullptr; buffer = buffer->next_) {
+    if (hit < buffer->mapping_ || hit >= buffer->mapping_ + buffer->mapping_bytes_ || buffer->name_ == nullptr)
+      continue;
+    const std::ptrdiff_t place = hit - buffer->data_;
+    if (place < 0 || place >= static_cast<std::ptrdiff_t>(buffer->bytes_)) {
+      std::snprintf(text.data(), text.size(), "byte %td of %s, which has %zu", place, buffer->name_, buffer->bytes_);
+    } else {
+      std::snprintf(text.data(), text.size(), "byte %td of %s, which is not to be touched so", place, buffer->name_);
+    }
+    return true;
+  }
+  return false;
+}
 
 std::size_t GuardedBuffer::used_end(std::span<const std::uint8_t> used) {
   std::size_t end = used.size();
@@ -70,6 +96,11 @@ bool GuardedBuffer::intact() const noexcept {
 }
 
 CanaryBuffer::CanaryBuffer(std::size_t bytes) : buffer_(bytes + 2 * margin), bytes_(bytes) { remember(); }
+
+void CanaryBuffer::set_name(const std::string& name) {
+  name_ = name + " with " + std::to_string(margin) + " bytes on either side";
+  buffer_.set_name(name_.c_str());
+}
 
 void CanaryBuffer::remember() { remembered_.assign(buffer_.bytes().begin(), buffer_.bytes().end()); }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace attune::test {
@@ -28,6 +29,9 @@ class GuardedBuffer {
   std::byte* data() const noexcept { return data_; }
   std::span<std::byte> bytes() const noexcept { return {data_, bytes_}; }
 
+  /// What it is called when describe_forbidden() speaks of it; must outlive it. Without a name it does not.
+  void set_name(const char* name) noexcept { name_ = name; }
+
   /// From here on the data can be read only, and pages that hold no used byte not even that.
   void seal(std::span<const std::uint8_t> used);
 
@@ -47,7 +51,16 @@ class GuardedBuffer {
   std::size_t readable_bytes_ = 0;
   std::byte* data_ = nullptr;
   std::size_t bytes_ = 0;
+
+  friend bool describe_forbidden(const void* address, std::span<char> text) noexcept;
+  const char* name_ = nullptr;
+  static GuardedBuffer* first_;  // of all that exist
+  GuardedBuffer* next_ = nullptr;
 };
+
+/// For a signal handler: whose guard is it that this address hit? Writes for example "byte 116 of key, which has 100";
+/// no if it hit none. Buffers are made and destroyed by one thread.
+bool describe_forbidden(const void* address, std::span<char> text) noexcept;
 
 /// Bytes between canaries, all of them set to the canary at first, so that a tensor's gaps are guarded as well.
 class CanaryBuffer {
@@ -57,6 +70,7 @@ class CanaryBuffer {
 
   explicit CanaryBuffer(std::size_t bytes);
 
+  void set_name(const std::string& name);
   std::byte* data() const noexcept { return buffer_.data() + margin; }
   std::span<std::byte> bytes() const noexcept { return {data(), bytes_}; }
 
@@ -71,6 +85,7 @@ class CanaryBuffer {
   GuardedBuffer buffer_;
   std::size_t bytes_;
   std::vector<std::byte> remembered_;
+  std::string name_;
 };
 
 }  // namespace attune::test

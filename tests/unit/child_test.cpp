@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -13,6 +14,7 @@
 #include <thread>
 
 #include "tests/support/child.hpp"
+#include "tests/support/guarded_memory.hpp"
 
 namespace attune::test {
 namespace {
@@ -77,6 +79,16 @@ TEST(Child, EveryWayToEndIsNamed) {
   EXPECT_EQ(reason([] { std::exit(0); }), "ended the process with status 0 in the middle");
   EXPECT_EQ(reason([] { _exit(7); }), "ended the process with status 7 in the middle");
   EXPECT_EQ(reason([] { kill(0, SIGTERM); }), "killed by SIGTERM (Terminated)");  // its group is its own
+}
+
+TEST(Child, ASignalHandlerCanSayWhy) {
+  const Ending ending = run_one([]() -> std::string {
+    signal(SIGABRT, [](int) { explain_end("it had enough"); });
+    std::abort();
+  });
+  EXPECT_EQ(ending.kind, Kind::crashed);
+  EXPECT_EQ(ending.reason, "killed by SIGABRT (Aborted): it had enough");
+  explain_end("this is no child");
 }
 
 TEST(Child, AnExceptionEndsItAndIsShown) {
@@ -187,6 +199,24 @@ TEST(Children, LeaveNoZombieAndNoDescriptor) {
   close(after);
   EXPECT_EQ(before, after);
   EXPECT_EQ(waitpid(-1, nullptr, WNOHANG), -1);
+}
+
+TEST(GuardedMemory, SaysWhoseGuardWasHit) {
+  GuardedBuffer key(100);
+  key.set_name("key");
+  CanaryBuffer out(100);
+  out.set_name("out");
+  const auto words = [](const void* address) {
+    std::array<char, 100> text{};
+    return describe_forbidden(address, text) ? std::string(text.data()) : "";
+  };
+  EXPECT_EQ(words(key.data() + 100), "byte 100 of key, which has 100");
+  EXPECT_EQ(words(key.data() - 1), "byte -1 of key, which has 100");
+  EXPECT_EQ(words(key.data() + 5), "byte 5 of key, which is not to be touched so");
+  EXPECT_EQ(words(out.data() + 100 + 4096), "byte 8292 of out with 4096 bytes on either side, which has 8292");
+  EXPECT_EQ(words(&words), "");
+  key.set_name(nullptr);
+  EXPECT_EQ(words(key.data() + 100), "");
 }
 
 }  // namespace

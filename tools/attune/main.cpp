@@ -1,6 +1,10 @@
 // The program `attune`. Each command lies in files of its own and declares itself to CLI11; what is common to all
 // of them is here: how errors are told, and the exit status.
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <new>
@@ -16,6 +20,7 @@
 #include "tools/attune/io/pending_file.hpp"
 #include "tools/attune/io/tensor.hpp"
 #include "tools/attune/plugin/plugin.hpp"
+#include "tools/attune/profile/command.hpp"
 #include "tools/attune/run/run.hpp"
 #include "tools/attune/tune/tune.hpp"
 
@@ -31,6 +36,7 @@ constexpr const char* footer = R"(Examples:
   attune run --q q.npy --k k.npy --v v.npy --out out.npy compute attention on tensors from files
   attune tune --set bert                                 measure what is the fastest here, and remember it
   attune plugin list                                     backends from shared libraries, and why not
+  attune profile --html report.html                      how time and memory grow with sequence length
   attune run --help                                      all options of a command
 
 Exit status: 0 done, 1 it failed, 2 the input or the command line was wrong.)";
@@ -38,7 +44,7 @@ Exit status: 0 done, 1 it failed, 2 the input or the command line was wrong.)";
 /// One line, whatever the message holds.
 int complain(ExitStatus status, std::string message) {
   std::replace(message.begin(), message.end(), '\n', ' ');
-  fmt::print(stderr, "attune: {}\n", message);
+  std::fputs(fmt::format("attune: {}\n", message).c_str(), stderr);  // where nobody listens, the status says it all
   return status;
 }
 
@@ -92,6 +98,7 @@ int run_program(int argc, char** argv) {
   add_wisdom(program);
   add_backends(program);
   add_plugin(program);
+  add_profile(program);
   return parse_and_run(program, argc, argv);
 }
 
@@ -101,12 +108,22 @@ int flush_output(int status) {
   return complain(failed, "standard output cannot be written to");
 }
 
+/// What may be missing or cost the program its life, and is an error like others. A file that is opened must not get
+/// the number of a standard stream that is closed, for it would get what is printed too; and a file that may not grow
+/// any further (ulimit -f) is a write that fails.
+void secure_streams() {
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+    if (fcntl(stream, F_GETFD) < 0) open("/dev/null", O_RDONLY);  // printing to it still fails, and is told
+  std::signal(SIGXFSZ, SIG_IGN);
+}
+
 }  // namespace
 }  // namespace attune::tool
 
 int main(int argc, char** argv) {
   using namespace attune;
   using namespace attune::tool;
+  secure_streams();
   try {
     return flush_output(run_program(argc, argv));
   } catch (const io::WriteError& error) {
