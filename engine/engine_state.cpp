@@ -46,8 +46,7 @@ void Engine::State::require_known(std::string_view backend) const {
   std::string message = "backend: \"" + std::string(backend) + "\" is unknown; there are " + names(*current);
   const std::lock_guard lock(plugins_mutex);
   for (const PluginFile& file : plugins.files()) {
-    if (file.state != PluginState::loaded)
-      message += "; " + file.path + " is " + name(file.state) + ": " + file.reason;
+    if (file.state != PluginState::loaded) message += "; " + file.path + " is " + name(file.state) + ": " + file.reason;
   }
   throw Error(ErrorCode::invalid_argument, message);
 }

@@ -10,7 +10,8 @@
 
 namespace attune::detail {
 
-/// The library that the plugin points into must never go. `version` is the Backend's: it tells builds of the file apart.
+/// The library that the plugin points into must never go. `version` is the Backend's: it tells builds of the file
+/// apart.
 std::shared_ptr<const Backend> adapt(std::shared_ptr<const Plugin> plugin, std::string version = {});
 
 }  // namespace attune::detail

@@ -91,7 +91,7 @@ TEST_F(Tune, RefusesWrongLists) {
   refused("[]", "list of 1 to");
   refused("[1]", "must be an object");
   refused(R"([{"q": "1,2,9,8"}])", "needs");
-  refused(R"([{"q": "1,2,9,8", "k": "1,2,9,8", "colour": 1}])", "\"colour\" is no property");
+  refused(R"([{"q": "1,2,9,8", "k": "1,2,9,8", "colour": 1}])", "\"colour\": is no property");
   refused(R"([{"q": "1,2,9,8", "k": "1,2,9,8", "causal": "yes"}])", "true or false");
   refused(R"([{"q": {}, "k": "1,2,9,8"}])", "must be a text, a number or a list");
   refused(R"([{"q": "1,2,9,8", "k": "1,2,9,8", "dtype": "f8"}])", "f8");

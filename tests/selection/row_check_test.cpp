@@ -129,7 +129,8 @@ TEST_P(Sampled, AWrongLseIsSeen) {
   run("naive", [](const Arguments& arguments) {
     if (arguments.lse.data == nullptr) return;
     arguments.lse.as<float>()[0] += 0.01f;
-    if (std::isfinite(arguments.lse.as<float>()[0])) EXPECT_NE(RowCheck(arguments).fault(), "");
+    if (!std::isfinite(arguments.lse.as<float>()[0])) return;  // of an empty row: no number was changed
+    EXPECT_NE(RowCheck(arguments).fault(), "");
   });
 }
 

@@ -7,8 +7,7 @@
 #include <set>
 
 #include <fmt/format.h>
-
-#include "tests/conformance/tolerance.hpp"
+#include <attune/tolerance.hpp>
 
 namespace attune::tool::profile {
 namespace {
@@ -182,14 +181,14 @@ void Sample::add_row(Engine& engine, const Tensors& tensors, const VariantCall& 
     for (std::int64_t h = 0; h < heads; ++h) {
       const std::int64_t index = b * heads + h;
       const Row sampled{tensors, b, h, row, weights.view().as<float>() + index * keys};
-      const double relative = conformance::relative_tolerance(dim, sampled.amplitude());
-      const double weight_rounding = conformance::weight_rounding(tensors.value.dtype);
+      const double relative = tolerance::relative_tolerance(dim, sampled.amplitude());
+      const double weight_rounding = tolerance::weight_rounding(tensors.value.dtype);
       const std::vector<double> mass = sampled.mass();
       for (std::int64_t d = 0; d < dim; ++d) {
         const double expected = static_cast<double>(out.view().as<float>()[index * dim + d]);
         elements_.push_back(
             {sampled.at(tensors.out, h, row) + d, expected,
-             conformance::out_tolerance(relative, weight_rounding, mass[static_cast<std::size_t>(d)], keys) +
+             tolerance::out_tolerance(relative, weight_rounding, mass[static_cast<std::size_t>(d)], keys) +
                  rounding_of(DType::f32, expected) + rounding_of(tensors.out.dtype, expected)});
       }
     }
