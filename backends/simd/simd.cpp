@@ -143,8 +143,14 @@ double SimdBackend::estimate(const Problem& problem, const Extents& extents, con
   // Score rows that outgrow half of L2 are written to and read from the next level twice.
   const double row_bytes = static_cast<double>(extents.keys) * 4.0 * tiles::max_lanes / 2;
   const double slower = row_bytes > static_cast<double>(machine.l2_bytes) / 2 ? 1.5 : 1.0;
-  // Streaming pays a rescale now and then: slightly more per call than this does where both fit.
-  return 0.98 * slower * tiles::estimate_seconds(problem, extents, machine);
+  // In a single block there is nothing to stream; over several, streaming fetches ahead what this waits for.
+  constexpr std::int64_t single_block = 32;
+  const double relative = extents.keys <= single_block ? 0.98 : 1.03;
+  const double seconds = relative * slower * tiles::estimate_seconds(problem, extents, machine);
+  // A few rows cost at least what reading their keys and values costs, and here without fetching ahead.
+  constexpr std::int64_t few_rows = 8;
+  if (problem.group() * extents.queries > few_rows) return seconds;
+  return std::max(seconds, 1.2 * tiles::estimate_decode_seconds(problem, extents, machine, 1));
 }
 
 }  // namespace

@@ -82,11 +82,11 @@ std::string imbalance_of(const std::string& text) {
 }
 
 TEST(Profile, IsATableThatEndsWithWhatWasFound) {
-  const Outcome outcome = run_attune(tiny + Words{"--time-limit", "1us", "--memory-limit", "1GB"});
+  const Outcome outcome = run_attune(tiny + Words{"--time-limit", "1s", "--memory-limit", "1GB"});
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   for (const char* words :
        {"full: naive", "causal: tiled", "window:512: simd", "block-sparse:bigbird", "GFLOP/s", "of peak", "workspace",
-        "The time of full attention grows as n^", "Within 1 µs:", "Within 1 GB:", "extrapolated"})
+        "The time of full attention grows as n^", "Within 1 s:", "Within 1 GB:", "extrapolated"})
     EXPECT_TRUE(contains(outcome.out, words)) << words << "\n" << outcome.out;
   EXPECT_EQ(outcome.err, "") << "no progress where there is no terminal";
 }
