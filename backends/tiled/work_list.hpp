@@ -45,7 +45,7 @@ class WorkList {
 };
 
 /// Decode: the few queries of a group fill less than a tile, so keys are split into chunks instead, which are joined in
-/// order. A chunk is a whole number of blocks, and its size a function of what decides rounding and of nothing else.
+/// order. Blocks are cut within a chunk, and its size is a function of what decides rounding and of nothing else.
 inline constexpr std::int64_t max_chunk = 512;
 std::int64_t keys_per_chunk(std::int64_t keys) noexcept;
 
