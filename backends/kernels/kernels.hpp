@@ -39,14 +39,19 @@ struct PairKernels {
   /// tile[d / 2][lane] = the pairs of rows[lane], unscaled; 0 for lanes from count on.
   void (*load_rows)(const std::uint16_t* const* rows, int count, std::int64_t dim, std::uint32_t* tile);
 
-  /// scores[key][lane] = scale · Σ_d keys[key · key_stride + d] · queries[d][lane]; row_max as Kernels::scores.
+  /// scores[key][lane] = scale · Σ_d keys[key · key_stride + d] · queries[d][lane]; row_max as Kernels::scores. A scale
+  /// of 1 costs nothing.
   void (*scores)(const std::uint32_t* queries, std::int64_t dim, const std::uint16_t* keys, std::int64_t key_stride,
                  std::int64_t key_count, float scale, int vectors, const Ahead& ahead, float* scores, float* row_max);
 
-  /// pairs[key / 2][column] of value rows, and pairs[key / 2][lane] of weights; a last key without a neighbour gets 0.
+  /// As Kernels::softmax for scores and row_max times `scale` > 0 (1 if natural). The weights replace the scores in
+  /// pairs [key / 2][lane], which fill the first half of the block; a last key without a neighbour gets weight 0.
+  bool (*softmax)(float* scores, std::int64_t key_count, int vectors, bool natural, bool careful, float scale,
+                  const float* row_max, float* m, float* l, float* alpha);
+
+  /// pairs[key / 2][column] of value rows; a last key without a neighbour gets 0.
   void (*pair_values)(const std::uint16_t* values, std::int64_t stride, std::int64_t key_count, std::int64_t dim,
                       std::uint32_t* pairs);
-  void (*pair_weights)(const float* weights, std::int64_t key_count, int vectors, std::uint32_t* pairs);
 
   /// As Kernels::weighted_sum, on pairs.
   void (*weighted_sum)(const std::uint32_t* weights, std::int64_t key_count, const std::uint32_t* values,
