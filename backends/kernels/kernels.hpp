@@ -72,6 +72,8 @@ struct StoredRows {
   std::int64_t count = 0;
   Element element = Element::f32;
   const void* next = nullptr;  // rows that will be read after these, with the same stride: prefetched
+  /// Rows are used in an order that memory likes better: scores[i] and weights[i] are those of the i-th row used.
+  bool in_streams = false;
 };
 
 /// For few queries (decode.hpp): head dims lie in lanes, and rows of queries, scores and sums each in a row of memory
@@ -93,8 +95,9 @@ struct DecodeKernels {
   /// multiple of the lanes of a tile.
   void (*softmax)(float* scores, std::int64_t key_count, bool natural, float* m, float* l);
 
-  /// sums[row · pitch + c] += Σ_key weights[row · weight_pitch + key] · values[key][c], summed in the order of keys.
-  /// Careful mode skips weights of −0, whatever the value holds; on finite values both modes give the same bits.
+  /// sums[row · pitch + c] += Σ_key weights[row · weight_pitch + key] · values[key][c], summed in their
+  /// order of use. Careful mode skips weights of −0, whatever the value holds; on finite values both modes give the same
+  /// bits.
   void (*weighted_sum)(const float* weights, int rows, std::int64_t weight_pitch, const StoredRows& values,
                        std::int64_t dim, bool careful, float* sums, std::int64_t pitch);
 

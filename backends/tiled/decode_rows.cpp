@@ -36,6 +36,11 @@ const void* row_address(const TensorView& tensor, std::int64_t batch, std::int64
          index_of(tensor, batch, head, row) * element_bytes(element_of(tensor.dtype));
 }
 
+/// Fewer keys fit a page or two.
+constexpr std::int64_t fewest_keys_in_streams = 64;
+
+bool elements_follow(const TensorView& tensor) noexcept { return tensor.strides[3] == 1 || tensor.shape[3] <= 1; }
+
 template <typename T>
 void gather_rows(const T* from, std::int64_t row_stride, std::int64_t stride, std::int64_t rows, std::int64_t dim,
                  T* to) noexcept {
@@ -141,9 +146,9 @@ void DecodeRows::for_stored(const TensorView& tensor, KeyRange keys, F f) noexce
   const Element element = element_of(tensor.dtype);
   const std::int64_t first_row = head_.member.first_key;
   const std::int64_t batch = head_.member.batch;
-  if (tensor.strides[3] == 1 || dim <= 1) {
+  if (elements_follow(tensor)) {
     const void* data = row_address(tensor, batch, head_.kv_head, first_row + keys.begin);
-    f(StoredRows{data, tensor.strides[2], keys.end - keys.begin, element, nullptr}, std::int64_t{0});
+    f(StoredRows{data, tensor.strides[2], keys.end - keys.begin, element, nullptr, in_streams_}, std::int64_t{0});
     return;
   }
   for (std::int64_t key = keys.begin; key < keys.end; key += copied_rows) {
@@ -154,7 +159,7 @@ void DecodeRows::for_stored(const TensorView& tensor, KeyRange keys, F f) noexce
     else
       gather_rows(static_cast<const std::uint16_t*>(from), tensor.strides[2], tensor.strides[3], count, dim,
                   reinterpret_cast<std::uint16_t*>(copy_));
-    f(StoredRows{copy_, dim, count, element, nullptr}, key - keys.begin);
+    f(StoredRows{copy_, dim, count, element, nullptr, false}, key - keys.begin);
   }
 }
 
@@ -164,8 +169,23 @@ const void* DecodeRows::upcoming(const TensorView& tensor, const TensorView& aft
   return alike ? row_address(after, head_.member.batch, head_.kv_head, head_.member.first_key + key) : nullptr;
 }
 
+/// May these keys be taken in any order? Neither options that go by a key's place nor copies that are made piece by
+/// piece allow it.
+bool DecodeRows::may_stream(KeyRange keys) const noexcept {
+  if (keys.end - keys.begin < fewest_keys_in_streams || arguments_.mask.data != nullptr ||
+      arguments_.alibi_slopes.data != nullptr || arguments_.block_mask.data != nullptr ||
+      !elements_follow(arguments_.key) || !elements_follow(arguments_.value))
+    return false;
+  for (int r = 0; r < count_; ++r) {
+    const KeyRange& attended = rows_[static_cast<std::size_t>(r)].keys;
+    if (attended.begin > keys.begin || attended.end < keys.end) return false;
+  }
+  return true;
+}
+
 void DecodeRows::score(KeyRange keys) noexcept {
   load_queries();
+  in_streams_ = may_stream(keys);
   for_stored(arguments_.key, keys, [&](StoredRows stored, std::int64_t first) {
     stored.next = upcoming(arguments_.key, arguments_.value, keys.begin);
     kernels_.decode->scores(queries_, count_, layout_.query_pitch, arguments_.head_dim, scale_, stored, scores_ + first,
