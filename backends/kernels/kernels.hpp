@@ -65,6 +65,17 @@ struct PairKernels {
 /// How elements of keys and values are stored.
 enum class Element : std::uint8_t { f32, f16, bf16 };
 
+/// Places in memory that long rows are read from in turn. A core fetches ahead within a page of 4 KiB and waits at its
+/// end; four pages on the way at a time wait together. Measured on one Zen 4 core: 27 GB/s instead of 19 from pages of
+/// 4 KiB, the same as before (32) from huge ones; with two places 22, with eight 25.
+constexpr int streams = 4;
+
+/// Which of `count` rows is the i-th to be used: one of each stream in turn, and at the end what does not divide.
+constexpr std::int64_t place_in_streams(std::int64_t i, std::int64_t count) noexcept {
+  const std::int64_t in_stream = count / streams;
+  return i < in_stream * streams ? i % streams * in_stream + i / streams : i;
+}
+
 /// Rows of keys or values where they lie in memory, their elements following each other.
 struct StoredRows {
   const void* data = nullptr;
@@ -72,7 +83,7 @@ struct StoredRows {
   std::int64_t count = 0;
   Element element = Element::f32;
   const void* next = nullptr;  // rows that will be read after these, with the same stride: prefetched
-  /// Rows are used in an order that memory likes better: scores[i] and weights[i] are those of the i-th row used.
+  /// Use them in the order of place_in_streams(): scores[i] and weights[i] are those of the i-th row used.
   bool in_streams = false;
 };
 
