@@ -11,6 +11,7 @@
 #include <string>
 
 #include "engine/wisdom/json.hpp"
+#include "tests/support/executors.hpp"
 #include "tests/unit/small_call.hpp"
 
 namespace attune {
@@ -294,7 +295,8 @@ TEST_F(Tune, ReproducibleCallsUseNoWisdom) {
 }
 
 TEST_F(Tune, TheBuiltinsVariantsAreAllMeasuredOrToldWhyNot) {
-  Engine engine{Engine::Config{.wisdom = file()}};
+  // On the engine's own executor, so that it holds in a library that has no threads of its own too.
+  Engine engine{Engine::Config{.executor = std::make_shared<test::ThreadExecutor>(2), .wisdom = file()}};
   TuneOptions two = options();
   two.threads = 2;
   const TuneResult result = engine.tune(problem(), extents(), two);

@@ -80,8 +80,9 @@ void explain(const ExplainFlags& flags) {
   const std::optional<int> threads = threads_of(flags);
   Engine engine;
   engine.load_plugins();
-  const Explanation facts =
-      engine.explain(call.problem, call.extents, threads ? *threads : engine.machine().cores, selection_of(flags));
+  // The engine's own number, as calls will have it: one where the library was built without oneTBB, whatever the cores.
+  const Explanation facts = engine.explain(call.problem, call.extents,
+                                           threads ? *threads : engine.executor().num_threads(), selection_of(flags));
   if (!engine.wisdom_note().empty()) fmt::print(stderr, "attune: {}\n", engine.wisdom_note());
   const auto report = flags.json ? print_json : print_text;
   report(engine, call, facts);
