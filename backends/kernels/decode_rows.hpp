@@ -29,7 +29,8 @@ struct RowsOf {
         stride(rows.stride),
         count(rows.count),
         bytes(dim * static_cast<std::int64_t>(sizeof(Type))),
-        in_stream(rows.in_streams ? rows.count / streams : 0) {
+        in_stream(rows.in_streams ? rows.count / streams : 0),
+        apart(in_stream * rows.stride) {
     // No further ahead than the rows that follow these.
     const std::int64_t fit = prefetch_distance / (bytes > 0 ? bytes : 1) + 1;
     ahead = (fit < count ? fit : count) / streams * streams;
@@ -41,41 +42,47 @@ struct RowsOf {
   /// The i-th row; of rows in streams the one in the first stream.
   const Type* row(std::int64_t i) const { return data + (streamed(i, 1) ? i / streams : i) * stride; }
 
-  /// Rows used from the i-th on, the last one again where there are no more; i is a multiple of N.
-  template <int N>
-  void next_rows(std::int64_t i, const Type* (&rows)[static_cast<std::size_t>(N)]) const {
-    if (N % streams == 0 && streamed(i, N)) return strew<N>(row(i), rows);
-#pragma GCC unroll 8
-    for (int k = 0; k < N; ++k) rows[k] = place(i + k < count ? i + k : count - 1);
-  }
-
-  /// What is to be asked for while those are used; any address will do for a prefetch.
-  template <int N>
-  void rows_ahead(std::int64_t i, const Type* (&rows)[static_cast<std::size_t>(N)]) const {
-    if (N % streams == 0 && in_stream > 0) return strew<N>(row_ahead(i), rows);
-#pragma GCC unroll 8
-    for (int k = 0; k < N; ++k) rows[k] = row_ahead(i + k) + (in_stream > 0 ? (i + k) % streams * in_stream * stride : 0);
-  }
-  /// As row().
+  /// As row(), of what is to be asked for while the i-th row is used; any address will do for a prefetch.
   const Type* row_ahead(std::int64_t i) const {
     const std::int64_t at = i + ahead;
     const std::int64_t place = at < count || next == nullptr ? at : at - count;
     return (place == at ? data : next) + (in_stream > 0 ? place / streams : place) * stride;
   }
 
-  const Type* data;
-  const Type* next;
-  std::int64_t stride, count, bytes, in_stream, ahead;
-
- private:
-  const Type* place(std::int64_t i) const {
-    return streamed(i, 1) ? row(i) + i % streams * in_stream * stride : row(i);
+  /// Rows used from the i-th on, the last one again where there are no more; i is a multiple of N.
+  template <int N>
+  void next_rows(std::int64_t i, const Type* (&rows)[static_cast<std::size_t>(N)]) const {
+    if (even<N> && streamed(i, N)) return strew<N>(row(i), i, rows);
+#pragma GCC unroll 8
+    for (int k = 0; k < N; ++k) {
+      const std::int64_t at = i + k < count ? i + k : count - 1;
+      rows[k] = row(at) + (streamed(at, 1) ? at % streams * apart : 0);
+    }
   }
 
+  /// What is to be asked for while those are used.
   template <int N>
-  void strew(const Type* first, const Type* (&rows)[static_cast<std::size_t>(N)]) const {
+  void rows_ahead(std::int64_t i, const Type* (&rows)[static_cast<std::size_t>(N)]) const {
+    if (even<N> && in_stream > 0) return strew<N>(row_ahead(i), i, rows);
 #pragma GCC unroll 8
-    for (int k = 0; k < N; ++k) rows[k] = first + (k % streams * in_stream + k / streams) * stride;
+    for (int k = 0; k < N; ++k) rows[k] = row_ahead(i + k) + (i + k) % streams * apart;
+  }
+
+  const Type* data;
+  const Type* next;
+  std::int64_t stride, count, bytes, ahead;
+  std::int64_t in_stream;  // rows of each stream; 0 without streams
+  std::int64_t apart;      // from a row to the one used after it, in elements
+
+ private:
+  template <int N>
+  static constexpr bool even = N % streams == 0 || streams % N == 0;
+
+  template <int N>
+  void strew(const Type* first, std::int64_t i, const Type* (&rows)[static_cast<std::size_t>(N)]) const {
+    first += i % streams * apart;
+#pragma GCC unroll 8
+    for (int k = 0; k < N; ++k) rows[k] = first + k % streams * apart + k / streams * stride;
   }
 };
 

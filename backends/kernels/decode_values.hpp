@@ -50,11 +50,10 @@ inline void decode_value_tile(const WeightRows& weights, const RowsOf<E>& values
   };
   const bool streamed = values.streamed(begin, end - begin);
   const int places = streamed ? streams : 1;
-  const std::int64_t apart = values.in_stream * values.stride;
   const StoredAs<E>* row = values.row(begin) + column;
   const StoredAs<E>* ahead = values.row_ahead(begin) + column;
   for (std::int64_t i = begin; i < end; i += places, row += values.stride, ahead += values.stride)
-    for (int place = 0; place < places; ++place) add_row(i + place, row + place * apart, ahead + place * apart);
+    for (int place = 0; place < places; ++place) add_row(i + place, row + place * values.apart, ahead + place * values.apart);
 #pragma GCC unroll 4
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 8
@@ -101,7 +100,7 @@ void careful_value_row(const float* weights, const RowsOf<E>& values, std::int64
   for (std::int64_t i = begin; i < end; ++i) {
     if (weights[i] == 0.0f && std::bit_cast<std::uint32_t>(weights[i]) != 0) continue;
     const std::int64_t place = (i - begin) % places;
-    const StoredAs<E>* row = values.row(i - place) + place * values.in_stream * values.stride;
+    const StoredAs<E>* row = values.row(i - place) + place * values.apart;
     for (std::int64_t column = 0; column < dim; column += vector_lanes) {
       const std::int64_t left = dim - column;
       const Vec value =

@@ -66,9 +66,9 @@ struct PairKernels {
 enum class Element : std::uint8_t { f32, f16, bf16 };
 
 /// Places in memory that long rows are read from in turn. A core fetches ahead within a page of 4 KiB and waits at its
-/// end; four pages on the way at a time wait together. Measured on one Zen 4 core: 27 GB/s instead of 19 from pages of
-/// 4 KiB, the same as before (32) from huge ones; with two places 22, with eight 25.
-constexpr int streams = 4;
+/// end; pages on the way at a time wait together. Measured on one Zen 4 core, one row of f32 with small / huge pages:
+/// 15 / 18 GB/s from one place, 22 / 27 from four, 25 / 31 from eight, 23 from sixteen.
+constexpr int streams = 8;
 
 /// Which of `count` rows is the i-th to be used: one of each stream in turn, and at the end what does not divide.
 constexpr std::int64_t place_in_streams(std::int64_t i, std::int64_t count) noexcept {
