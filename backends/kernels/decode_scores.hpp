@@ -63,8 +63,8 @@ inline void store_scores(const ScoreSums<R>& sum, std::int64_t key, const ScoreT
   }
 }
 
-/// Sums of the keys first + key … first + key + decode_keys<R> − 1 in their order of use, for R rows, unscaled; where keys
-/// end early, the last one's again.
+/// Sums of the keys first + key … first + key + decode_keys<R> − 1 in their order of use, for R rows, unscaled; where
+/// keys end early, the last one's again.
 template <Element E, int R, bool prefetch>
 inline void decode_score_tile(const float* queries, std::int64_t pitch, std::int64_t dim, const RowsOf<E>& keys,
                               std::int64_t first, std::int64_t key, const ScoreTarget& to) {

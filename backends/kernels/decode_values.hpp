@@ -53,7 +53,8 @@ inline void decode_value_tile(const WeightRows& weights, const RowsOf<E>& values
   const StoredAs<E>* row = values.row(begin) + column;
   const StoredAs<E>* ahead = values.row_ahead(begin) + column;
   for (std::int64_t i = begin; i < end; i += places, row += values.stride, ahead += values.stride)
-    for (int place = 0; place < places; ++place) add_row(i + place, row + place * values.apart, ahead + place * values.apart);
+    for (int place = 0; place < places; ++place)
+      add_row(i + place, row + place * values.apart, ahead + place * values.apart);
 #pragma GCC unroll 4
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 8

@@ -107,8 +107,8 @@ struct DecodeKernels {
   void (*softmax)(float* scores, std::int64_t key_count, bool natural, float* m, float* l);
 
   /// sums[row · pitch + c] += Σ_key weights[row · weight_pitch + key] · values[key][c], summed in their
-  /// order of use. Careful mode skips weights of −0, whatever the value holds; on finite values both modes give the same
-  /// bits.
+  /// order of use. Careful mode skips weights of −0, whatever the value holds; on finite values both modes give the
+  /// same bits.
   void (*weighted_sum)(const float* weights, int rows, std::int64_t weight_pitch, const StoredRows& values,
                        std::int64_t dim, bool careful, float* sums, std::int64_t pitch);
 

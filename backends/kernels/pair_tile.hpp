@@ -93,11 +93,11 @@ void pair_score_block(const std::uint32_t* queries, std::int64_t dim, const std:
   for (; key + tile_rows <= key_count; key += tile_rows) {
     prefetcher.next_share();
     pair_score_tile<tile_rows, V, scaled>(queries, dim, keys + key * key_stride, key_stride, Vec(scale),
-                                  scores + key * tile_lanes, largest);
+                                          scores + key * tile_lanes, largest);
   }
   prefetcher.next_share();
   pair_score_tail<tile_rows - 1, V, scaled>(static_cast<int>(key_count - key), queries, dim, keys + key * key_stride,
-                                    key_stride, Vec(scale), scores + key * tile_lanes, largest);
+                                            key_stride, Vec(scale), scores + key * tile_lanes, largest);
 #pragma GCC unroll 2
   for (int v = 0; v < V; ++v) store(row_max + v * vector_lanes, largest[v]);
 }

@@ -5,8 +5,8 @@
 
 namespace {
 
-/// `natural` scores become units of log2 only after the maximum has been subtracted: the lowest finite number times log2 e
-/// would be −inf.
+/// `natural` scores become units of log2 only after the maximum has been subtracted: the lowest finite number times
+/// log2 e would be −inf.
 template <bool natural>
 inline Vec in_log2(Vec difference) {
   return natural ? difference * Vec(1.442695041f) : difference;

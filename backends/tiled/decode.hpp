@@ -2,10 +2,11 @@
 // read once and memory is the limit; the keys are split into chunks, an item of work each, whose states are joined in
 // order afterwards. Source: "Flash-Decoding for long-context inference", 2023.
 //
-// Which of two ways they are computed is the problem's affair alone: with head dims in lanes (decode_rows.hpp), or,
-// where weights are wanted, in a tile.
+// Which of two ways they are computed is the problem's affair alone: with head dims in lanes (decode_rows.hpp), or in a
+// tile, where weights are wanted or more than a few rows meet products of bf16 pairs, which only tiles have.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -18,6 +19,7 @@
 #include "backends/tiled/decode_rows.hpp"
 #include "backends/tiled/walk.hpp"
 #include "backends/tiled/work_list.hpp"
+#include "backends/tiles/key_block.hpp"
 #include "backends/tiles/query_tile.hpp"
 #include "backends/tiles/scratch.hpp"
 
@@ -29,16 +31,20 @@ class Decode {
   Decode(const kernels::Kernels& kernels, const Problem& problem, const tiles::ScratchLayout& scratch) noexcept
       : kernels_(kernels),
         problem_(problem),
-        by_rows_(by_rows(problem)),
+        most_in_lanes_(most_rows_in_lanes(problem, kernels)),
         walk_{kernels},
         scratch_(scratch),
         layout_(kernels, problem) {}
 
-  /// Do head dims lie in lanes?
-  static bool by_rows(const Problem& problem) noexcept { return !problem.weights; }
+  /// So many rows of a head may have their head dims in lanes.
+  static int most_rows_in_lanes(const Problem& problem, const kernels::Kernels& kernels) noexcept {
+    if (problem.weights) return 0;
+    return tiles::multiplies_pairs(problem, kernels) ? few_decode_rows : max_decode_rows;
+  }
 
   bool takes(std::int64_t rows, std::int64_t keys) const noexcept {
-    return by_rows_ ? decodes_by_rows(rows, keys) : splits_keys(rows, kernels_.lanes, keys);
+    if (rows <= most_in_lanes_) return decodes_by_rows(rows, keys);
+    return splits_keys(rows, kernels_.lanes, keys) && (problem_.weights || keys > 2 * max_chunk);
   }
   bool takes(const tiles::HeadRows& head) const noexcept { return takes(head.count, head.member.keys); }
 
@@ -62,8 +68,9 @@ class Decode {
   KeyRange chunk_keys(const tiles::HeadRows& head, std::int64_t chunk) const noexcept;
   /// Of a head with at most so many rows.
   std::size_t state_floats(std::int64_t rows) const noexcept;
-  std::size_t worker_floats(std::int64_t rows) const noexcept { return by_rows_ ? layout_.worker_floats(rows) : 0; }
-  std::int64_t most_rows() const noexcept { return by_rows_ ? max_decode_rows : kernels_.lanes; }
+  std::size_t worker_floats(std::int64_t rows) const noexcept;
+  bool in_lanes(const tiles::HeadRows& head) const noexcept { return head.count <= most_in_lanes_; }
+  std::int64_t most_rows() const noexcept { return std::max(most_in_lanes_, kernels_.lanes); }
 
   void compute(const Run& run, std::int64_t item, int worker) const noexcept;
   void join(const Run& run, std::int64_t item, int worker) const noexcept;
@@ -78,7 +85,7 @@ class Decode {
 
   const kernels::Kernels& kernels_;
   Problem problem_;
-  bool by_rows_;
+  int most_in_lanes_;
   KeyWalk walk_;
   tiles::ScratchLayout scratch_;
   RowsLayout layout_;
