@@ -88,5 +88,22 @@ TEST_F(PluginProgram, RunUsesAPluginThatIsForced) {
   EXPECT_NE(unknown.err.find("refused.so is refused: its function execute is null"), std::string::npos) << unknown.err;
 }
 
+TEST_F(PluginProgram, ProfileMeasuresAPluginBesideTheBuiltins) {
+  const Words tiny{"profile", "--seq",   "16:32", "--variants", "full", "--heads", "2", "--head-dim",
+                   "8",       "--seconds", "2",   "--json"};
+  const auto curves_of = [&](const Words& backends) {
+    const Outcome outcome = attune(tiny + backends);
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    std::vector<std::string> names;
+    for (const auto& curve : outcome.json()["curves"]) {
+      names.push_back(curve["backend"]);
+      for (const auto& point : curve["points"]) EXPECT_GT(point["seconds"], 0) << curve["backend"];
+    }
+    return names;
+  };
+  EXPECT_EQ(curves_of({"--backends", "all"}), (std::vector<std::string>{"naive", "simd", "tiled", "none"}));
+  EXPECT_EQ(curves_of({"--backends", "none"}), std::vector<std::string>{"none"});
+}
+
 }  // namespace
 }  // namespace attune::test

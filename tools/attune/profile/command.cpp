@@ -29,6 +29,7 @@ void show_comparison(const Flags& flags) {
 Profile profile_of(const Flags& flags) {
   if (flags.load.empty()) {
     Engine engine;
+    engine.load_plugins();
     return measure(engine, request_of(flags, engine));
   }
   Profile profile = read_profile(flags.load);
