@@ -2,8 +2,8 @@
 // read once and memory is the limit; the keys are split into chunks, an item of work each, whose states are joined in
 // order afterwards. Source: "Flash-Decoding for long-context inference", 2023.
 //
-// Which of two ways they are computed is the problem's affair alone: with head dims in lanes (decode_rows.hpp), or,
-// where weights are wanted, in a tile.
+// Which of two ways they are computed is the plan's affair, whatever the call: with head dims in lanes
+// (decode_rows.hpp), or, where weights are wanted or the tiling says so, in a tile.
 #pragma once
 
 #include <cstddef>
@@ -16,6 +16,7 @@
 
 #include "backends/kernels/kernels.hpp"
 #include "backends/tiled/decode_rows.hpp"
+#include "backends/tiled/tiling.hpp"
 #include "backends/tiled/walk.hpp"
 #include "backends/tiled/work_list.hpp"
 #include "backends/tiles/query_tile.hpp"
@@ -26,19 +27,23 @@ namespace attune::tiled {
 /// How a plan computes the members of which takes() is true.
 class Decode {
  public:
-  Decode(const kernels::Kernels& kernels, const Problem& problem, const tiles::ScratchLayout& scratch) noexcept
+  Decode(const kernels::Kernels& kernels, const Problem& problem, FewRows few_rows,
+         const tiles::ScratchLayout& scratch) noexcept
       : kernels_(kernels),
         problem_(problem),
-        by_rows_(by_rows(problem)),
+        few_rows_(few_rows),
+        by_rows_(by_rows(problem) && few_rows != FewRows::in_query_lanes),
         walk_{kernels},
         scratch_(scratch),
         layout_(kernels, problem) {}
 
-  /// Do head dims lie in lanes?
+  /// May head dims lie in lanes?
   static bool by_rows(const Problem& problem) noexcept { return !problem.weights; }
 
   bool takes(std::int64_t rows, std::int64_t keys) const noexcept {
-    return by_rows_ ? decodes_by_rows(rows, keys) : splits_keys(rows, kernels_.lanes, keys);
+    if (!by_rows_) return splits_keys(rows, kernels_.lanes, keys);
+    if (few_rows_ == FewRows::in_dim_lanes) return rows >= 1 && rows <= max_decode_rows;
+    return decodes_by_rows(rows, keys);
   }
   bool takes(const tiles::HeadRows& head) const noexcept { return takes(head.count, head.member.keys); }
 
@@ -78,6 +83,7 @@ class Decode {
 
   const kernels::Kernels& kernels_;
   Problem problem_;
+  FewRows few_rows_;
   bool by_rows_;
   KeyWalk walk_;
   tiles::ScratchLayout scratch_;

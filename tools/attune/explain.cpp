@@ -24,8 +24,9 @@ std::string words_of(const Candidate& candidate) {
   if (!candidate.eligible) return "no: " + candidate.reason;
   std::string words = "estimated " + duration(candidate.estimated_seconds);
   if (const auto& m = candidate.measured) {
-    words += fmt::format(", measured {} ± {} ({}, {} {})", duration(m->seconds), duration(m->spread),
-                         name(m->variant.isa), m->variant.threads, m->variant.threads == 1 ? "thread" : "threads");
+    words += fmt::format(", measured {} ± {} ({}, {} {}{}{})", duration(m->seconds), duration(m->spread),
+                         name(m->variant.isa), m->variant.threads, m->variant.threads == 1 ? "thread" : "threads",
+                         m->variant.tiling.empty() ? "" : ", ", m->variant.tiling);
   }
   return words;
 }
@@ -60,6 +61,7 @@ void print_json(const Engine& engine, const Description& call, const Explanation
                               {"backend", facts.choice.backend},
                               {"isa", name(facts.choice.isa)},
                               {"threads", facts.choice.threads},
+                              {"tiling", facts.choice.tiling},
                               {"rule", facts.choice.rule},
                               {"plan", facts.plan},
                               {"workspace_bytes", facts.workspace_bytes},
