@@ -56,6 +56,19 @@ void send(int pipe, std::string_view text) noexcept {
   }
 }
 
+/// As after exec: a signal ends the child, whatever handler the parent has for it. A sanitizer's, or a crash
+/// reporter's, would turn the signal into an exit.
+void forget_signals_of_parent() {
+  for (int number = 1; number < NSIG; ++number) {
+    struct sigaction action{};
+    if (sigaction(number, nullptr, &action) == 0 && action.sa_handler != SIG_IGN) signal(number, SIG_DFL);
+  }
+  for (const int number : {SIGCHLD, SIGINT, SIGTERM}) signal(number, SIG_DFL);  // ignored ones too
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
 /// A process that nobody sees and that leaves nothing behind.
 void make_it_harmless(pid_t parent, int print_pipe) {
   setpgid(0, 0);
@@ -67,10 +80,7 @@ void make_it_harmless(pid_t parent, int print_pipe) {
   dup2(print_pipe, STDERR_FILENO);
   const rlimit no_core{1, 1};  // with 0, a core is still piped to a program where the system says so
   setrlimit(RLIMIT_CORE, &no_core);
-  for (const int signal_of_parent : {SIGCHLD, SIGINT, SIGTERM}) signal(signal_of_parent, SIG_DFL);
-  sigset_t none;
-  sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, nullptr);
+  forget_signals_of_parent();
 }
 
 /// Noexcept: nothing unwinds into what the parent was doing.

@@ -9,6 +9,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <map>
 #include <stdexcept>
 #include <thread>
@@ -79,6 +80,23 @@ TEST(Child, EveryWayToEndIsNamed) {
   EXPECT_EQ(reason([] { std::exit(0); }), "ended the process with status 0 in the middle");
   EXPECT_EQ(reason([] { _exit(7); }), "ended the process with status 7 in the middle");
   EXPECT_EQ(reason([] { kill(0, SIGTERM); }), "killed by SIGTERM (Terminated)");  // its group is its own
+}
+
+TEST(Child, EndsBySignalsThatTheParentHandlesOrBlocks) {
+  for (const int number : {SIGSEGV, SIGABRT, SIGUSR1, SIGTERM}) {
+    struct sigaction exits{}, before{};
+    exits.sa_handler = [](int) { _exit(1); };
+    sigaction(number, &exits, &before);
+    sigset_t blocked, mask;
+    sigemptyset(&blocked);
+    sigaddset(&blocked, number);
+    sigprocmask(SIG_BLOCK, &blocked, &mask);
+    const Ending ending = run_one([number] { return std::to_string(raise(number)); });
+    sigprocmask(SIG_SETMASK, &mask, nullptr);
+    sigaction(number, &before, nullptr);
+    EXPECT_EQ(ending.kind, Kind::crashed);
+    EXPECT_TRUE(ending.reason.starts_with(std::string("killed by SIG") + sigabbrev_np(number))) << ending.reason;
+  }
 }
 
 TEST(Child, ASignalHandlerCanSayWhy) {
