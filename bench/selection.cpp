@@ -1,7 +1,7 @@
 // How much slower than the best the automatic choice is. For each problem and number of threads: every variant that is
-// no 20 times slower by estimate races, in every tiling; the three fastest are measured again for the best of them; then
-// the choice and the best take turns, and regret is the median of their ratios, pair by pair: neither what won by luck
-// nor what disturbs a machine for a while is the yardstick. Untuned, then after tune().
+// no 20 times slower by estimate races, in every tiling; the three fastest are measured again for the best of them;
+// then the choice and the best take turns, and regret is the median of their ratios, pair by pair: neither what won by
+// luck nor what disturbs a machine for a while is the yardstick. Untuned, then after tune().
 #include <algorithm>
 #include <chrono>
 #include <cmath>

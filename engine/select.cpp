@@ -131,7 +131,8 @@ const WisdomEntry* remembered(const Request& request) {
       {request.problem, buckets_of(request.problem, request.extents), request.threads, request.backend, request.isa});
 }
 
-/// The backend's own text for the name, which outlives the wisdom that holds it; nothing where it has none of that name.
+/// The backend's own text for the name, which outlives the wisdom that holds it; nothing where it has none of that
+/// name.
 std::optional<std::string_view> own_tiling(const Backend& backend, std::string_view name) noexcept {
   if (name.empty()) return name;
   const auto tilings = backend.tilings();

@@ -1,4 +1,5 @@
-// Ways to cut a call other than tiled's own, each of which is the fastest on some machine: variants for tuning to measure.
+// Ways to cut a call other than tiled's own, each of which is the fastest on some machine: variants for tuning to
+// measure.
 #pragma once
 
 #include <array>

@@ -47,7 +47,8 @@ const kernels::Kernels& kernels_for(const Machine& machine) {
 
 double estimate_seconds(const Problem& problem, const Extents& extents, const Machine& machine) noexcept {
   // A pair of query and key costs its products and a softmax worth about 7 head dims; a query's way into its tile and
-  // out of it costs as much as 10 more keys; and idle lanes cost as much as busy ones: tiles are one or two vectors wide.
+  // out of it costs as much as 10 more keys; and idle lanes cost as much as busy ones: tiles are one or two vectors
+  // wide.
   constexpr double keys_of_a_query = 10;
   const auto* kernels = kernels::find(name(machine.isa));
   const std::int64_t vector = kernels != nullptr ? kernels->lanes / 2 : 1;
@@ -70,8 +71,7 @@ double estimate_decode_seconds(const Problem& problem, const Extents& extents, c
   // Two thirds of the peak, and for each row sums across lanes and a state to join and to write; or what memory gives.
   constexpr double row_seconds = 0.12e-6;
   const double rows = static_cast<double>(problem.heads) * static_cast<double>(extents.total_queries);
-  const double operations =
-      (flops(problem, extents) * 1.5 / typical_peak(machine.isa) + rows * row_seconds) / threads;
+  const double operations = (flops(problem, extents) * 1.5 / typical_peak(machine.isa) + rows * row_seconds) / threads;
   return std::max(operations, estimate_reading_seconds(problem, extents, threads));
 }
 

@@ -24,8 +24,8 @@ const Runner& fastest(const std::vector<Runner*>& runners) {
                             [](const Runner* a, const Runner* b) { return a->series.median() < b->series.median(); });
 }
 
-/// What disturbs a sample only ever makes it longer. So the smallest ones are compared, and the more there are, the less
-/// it takes to be out.
+/// What disturbs a sample only ever makes it longer. So the smallest ones are compared, and the more there are, the
+/// less it takes to be out.
 bool is_out(const Runner& runner, const Runner& best) {
   const std::size_t samples = std::min(runner.series.size(), best.series.size());
   if (samples < 2) return false;

@@ -18,7 +18,7 @@ double since(Clock::time_point start) { return std::chrono::duration<double>(Clo
 
 Call bound(const TuneCandidate& candidate, const SampleCall& call) {
   const Description description = describe(call.tensors(), call.options());
-  const std::shared_ptr<const Plan> plan = 
+  const std::shared_ptr<const Plan> plan =
       candidate.entry->backend->plan_as(candidate.tiling, description.problem, *candidate.machine);
   if (!plan) throw Error(ErrorCode::backend_failed, std::string(candidate.entry->name()) + ": made no plan");
   return plan->bind(call.tensors(), call.options());

@@ -1,6 +1,6 @@
-// Engine::tune. The candidates race, and who is faster there than what would be chosen anyway meets it in two duels. Who
-// wins both by more than 3 % and more than noise, and agrees with the definition on sampled rows, takes its place. In
-// doubt nothing changes: what is chosen without wisdom is never replaced by something slower.
+// Engine::tune. The candidates race, and who is faster there than what would be chosen anyway meets it in two duels.
+// Who wins both by more than 3 % and more than noise, and agrees with the definition on sampled rows, takes its place.
+// In doubt nothing changes: what is chosen without wisdom is never replaced by something slower.
 #include <algorithm>
 #include <chrono>
 #include <list>

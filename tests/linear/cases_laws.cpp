@@ -1,5 +1,5 @@
-// What must hold whatever the numbers are. A law is a function from an implementation to what is wrong with it: add it to
-// the list at the end.
+// What must hold whatever the numbers are. A law is a function from an implementation to what is wrong with it: add it
+// to the list at the end.
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -29,8 +29,8 @@ std::string threads(const LinearFunction& function) {
     const LinearResult expected = run(c, function, true);
     OrderExecutor reversed(5, Order::reversed), shuffled(3, Order::shuffled);
     ThreadExecutor real(3);
-    for (Executor* executor : {static_cast<Executor*>(&reversed), static_cast<Executor*>(&shuffled),
-                               static_cast<Executor*>(&real)})
+    for (Executor* executor :
+         {static_cast<Executor*>(&reversed), static_cast<Executor*>(&shuffled), static_cast<Executor*>(&real)})
       if (!same_bits(run(c, function, true, executor), expected))
         return "other bits on " + std::to_string(executor->num_threads()) + " threads than on one";
   }

@@ -11,7 +11,7 @@
 namespace attune::test {
 
 struct LinearConformanceCase {
-  std::string name;                                      // "linear/what/parameters"
+  std::string name;                                         // "linear/what/parameters"
   std::function<std::string(const LinearFunction&)> fault;  // what is wrong with it, in words; empty: nothing
 };
 

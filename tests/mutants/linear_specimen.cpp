@@ -39,7 +39,8 @@ class Walk {
     };
     if (!options_.causal) all_keys(sums, b, kv);
     for (std::int64_t i = 0; i < queries; ++i) {
-      if (options_.causal) see_until(is(LinearBug::excludes_own_key) ? i : i + 1 + (is(LinearBug::sees_next_key) ? 1 : 0));
+      if (options_.causal)
+        see_until(is(LinearBug::excludes_own_key) ? i : i + 1 + (is(LinearBug::sees_next_key) ? 1 : 0));
       std::vector<double> used = sums;
       for (std::int64_t j = seen; options_.causal && is(LinearBug::masks_by_multiplying) && j < keys; ++j)
         add(used, b, kv, j, 0);
@@ -99,14 +100,16 @@ class Walk {
       const std::int64_t h = is(LinearBug::wrong_gqa_head) ? g * kv_heads + kv : kv * group + g;
       const auto project = [&](std::int64_t c) {
         double sum = 0;
-        for (std::int64_t d = 0; d < dim_; ++d) sum += feature(load(t_.query, query_place(b, h, i, d))) * sums[at(d, c)];
+        for (std::int64_t d = 0; d < dim_; ++d)
+          sum += feature(load(t_.query, query_place(b, h, i, d))) * sums[at(d, c)];
         return sum;
       };
       const double total = project(columns_ - 1);
       for (std::int64_t c = 0; c + 1 < columns_; ++c) {
         if (is(LinearBug::assumes_equal_dims) && c >= dim_) break;
         double value = project(c);
-        if (!is(LinearBug::does_not_divide)) value = total != 0 || is(LinearBug::nan_for_empty_rows) ? value / total : 0;
+        if (!is(LinearBug::does_not_divide))
+          value = total != 0 || is(LinearBug::nan_for_empty_rows) ? value / total : 0;
         t_.out.as<float>()[place(t_.out, b, h, i, c)] = static_cast<float>(value);
       }
     }
@@ -118,7 +121,8 @@ class Walk {
     return ((b * q.shape[1] + h) * q.shape[2] + i) * dim_ + d;
   }
 
-  void write(const std::vector<double>& sums, const std::vector<double>& before, std::int64_t b, std::int64_t kv) const {
+  void write(const std::vector<double>& sums, const std::vector<double>& before, std::int64_t b,
+             std::int64_t kv) const {
     if (!options_.state || is(LinearBug::does_not_write_state)) return;
     for (std::int64_t d = 0; d < dim_; ++d)
       for (std::int64_t c = 0; c < columns_; ++c) {

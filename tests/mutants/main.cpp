@@ -94,8 +94,8 @@ bool run_linear(const std::string& only, Count& count) {
     const std::string verdict = linear_verdict(mutant.bug);
     ++count.tried;
     if (!verdict.empty()) ++count.caught;
-    std::printf("%-26s %s\n%-26s   %s\n", name.c_str(), verdict.empty() ? "SURVIVES" : verdict.substr(0, 150).c_str(), "",
-                mutant.description);
+    std::printf("%-26s %s\n%-26s   %s\n", name.c_str(), verdict.empty() ? "SURVIVES" : verdict.substr(0, 150).c_str(),
+                "", mutant.description);
   }
   return healthy.empty();
 }

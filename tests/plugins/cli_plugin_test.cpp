@@ -89,8 +89,8 @@ TEST_F(PluginProgram, RunUsesAPluginThatIsForced) {
 }
 
 TEST_F(PluginProgram, ProfileMeasuresAPluginBesideTheBuiltins) {
-  const Words tiny{"profile", "--seq",   "16:32", "--variants", "full", "--heads", "2", "--head-dim",
-                   "8",       "--seconds", "2",   "--json"};
+  const Words tiny{"profile", "--seq",      "16:32", "--variants", "full", "--heads",
+                   "2",       "--head-dim", "8",     "--seconds",  "2",    "--json"};
   const auto curves_of = [&](const Words& backends) {
     const Outcome outcome = attune(tiny + backends);
     EXPECT_EQ(outcome.status, 0) << outcome.err;

@@ -71,7 +71,8 @@ struct Slow final : Backend {
   std::shared_ptr<const Plan> plan_as(std::string_view tiling, const Problem& problem,
                                       const Machine& machine) const override {
     if (tiling.empty()) return plan(problem, machine);
-    return std::make_shared<SlowPlan>(naive->plan(problem, machine), tiling == "quick" ? quick_seconds : seconds, wrong);
+    return std::make_shared<SlowPlan>(naive->plan(problem, machine), tiling == "quick" ? quick_seconds : seconds,
+                                      wrong);
   }
 
   static constexpr double quick_seconds = 2e-4;

@@ -134,8 +134,8 @@ void add_gaps(const Profile& profile, std::vector<std::string>& remarks) {
     if (first->gap == Gap::time)
       add_to(no_time, curve, first->length);
     else
-      remarks.push_back(fmt::format("Not measured: {} from {} on: {}.", what(curve), sequence_length(first->length),
-                                    first->reason));
+      remarks.push_back(
+          fmt::format("Not measured: {} from {} on: {}.", what(curve), sequence_length(first->length), first->reason));
   }
   std::string list;
   for (const OutOfTime& group : no_time) list += (list.empty() ? "" : "; ") + group.words(profile.variants.size());

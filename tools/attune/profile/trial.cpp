@@ -37,8 +37,7 @@ double highest_peak(Isa isa, Executor& executor, Product product) {
   constexpr int slices = 5;
   constexpr double slice_seconds = 0.006;
   double highest = 0;
-  for (int i = 0; i < slices; ++i)
-    highest = std::max(highest, measure_peak(isa, executor, product, slice_seconds));
+  for (int i = 0; i < slices; ++i) highest = std::max(highest, measure_peak(isa, executor, product, slice_seconds));
   return highest;
 }
 
