@@ -94,8 +94,9 @@ TEST_F(PluginProgram, ProfileMeasuresAPluginBesideTheBuiltins) {
   const auto curves_of = [&](const Words& backends) {
     const Outcome outcome = attune(tiny + backends);
     EXPECT_EQ(outcome.status, 0) << outcome.err;
+    const nlohmann::json profile = outcome.json();
     std::vector<std::string> names;
-    for (const auto& curve : outcome.json()["curves"]) {
+    for (const auto& curve : profile["curves"]) {
       names.push_back(curve["backend"]);
       for (const auto& point : curve["points"]) EXPECT_GT(point["seconds"], 0) << curve["backend"];
     }

@@ -57,7 +57,9 @@ class TunedPlugin : public testing::Test {
   std::unique_ptr<Engine> engine_with(const std::string& plugin) const {
     auto engine = std::make_unique<Engine>(config_);
     engine->add(std::make_shared<Slow>());
-    if (!plugin.empty()) EXPECT_EQ(load_one(*engine, plugin).state, PluginState::loaded);
+    if (!plugin.empty()) {
+      EXPECT_EQ(load_one(*engine, plugin).state, PluginState::loaded);
+    }
     return engine;
   }
   TuneResult tune(Engine& engine) const {
@@ -109,8 +111,11 @@ TEST_F(TunedPlugin, ThatWasBuiltAgainIsPassedOver) {
 }
 
 TEST_F(TunedPlugin, ThatIsWrongNeverWins) {
-  const auto engine = engine_with(hostile_plugin("writes_nothing"));
-  const TuneResult result = tune(*engine);
+  // In one row of calls larger than those of the probe; tuning looks at rows 0, 7, 14 and 21 of 22.
+  const auto engine = engine_with(hostile_plugin("wrong_row"));
+  const Problem problem = describe(call_.tensors, call_.options).problem;
+  const TuneResult result =
+      engine->tune(problem, Extents::padded(2, 22, 22), {.threads = 1, .budget_seconds = 20, .progress = {}});
   EXPECT_EQ(result.winner.backend, "slow");
   ASSERT_EQ(result.measurements.size(), 2u);
   EXPECT_NE(result.measurements[1].verdict.find("definition"), std::string::npos) << result.measurements[1].verdict;

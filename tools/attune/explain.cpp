@@ -47,7 +47,8 @@ void print_text(const Engine& engine, const Description& call, const Explanation
                words_of(candidate));
   }
   fmt::print("\n");
-  print_line("chosen", fmt::format("{}, {}", facts.choice.backend, name(facts.choice.isa)));
+  print_line("chosen", fmt::format("{}, {}{}{}", facts.choice.backend, name(facts.choice.isa),
+                                   facts.choice.tiling.empty() ? "" : ", ", facts.choice.tiling));
   print_line("because", facts.choice.rule);
   print_line("plan", facts.plan);
   print_line("threads", std::to_string(facts.choice.threads));
