@@ -1,5 +1,5 @@
 // The host's side of the plugin ABI. Nothing that a plugin answers is believed: numbers that mean nothing become
-// failures, and texts are cleaned before anybody prints them.
+// failures, texts are cleaned before anybody prints them, and its floating-point mode ends with each call.
 #include "engine/plugins/adapter.hpp"
 
 #include <array>
@@ -10,6 +10,8 @@
 
 #include <attune/error.hpp>
 #include <attune/plugin_structs.hpp>
+
+#include "engine/plugins/floating_point.hpp"
 
 namespace attune::detail {
 namespace {
@@ -37,7 +39,10 @@ Status status_of(std::int32_t answer) noexcept {
 }
 
 void parallel_for(void* ctx, std::int64_t items, attune_task task, void* arg) noexcept {
-  const auto run = [task, arg](std::int64_t item, int worker) noexcept { task(arg, item, worker); };
+  const auto run = [task, arg](std::int64_t item, int worker) noexcept {
+    const KeepFloatingPointMode keep;
+    task(arg, item, worker);
+  };
   if (task != nullptr && items > 0) static_cast<Executor*>(ctx)->parallel_for(items, run);
 }
 
@@ -46,6 +51,7 @@ class PluginPlan final : public Plan {
   PluginPlan(const Problem& problem, Isa isa, std::shared_ptr<const Plugin> plugin) noexcept
       : Plan(problem, isa), plugin_(std::move(plugin)) {}
   ~PluginPlan() override {
+    const KeepFloatingPointMode keep;
     if (handle_ != nullptr) plugin_->table.plan_destroy(handle_);
   }
 
@@ -53,12 +59,14 @@ class PluginPlan final : public Plan {
   void** handle() noexcept { return &handle_; }
 
   std::size_t workspace_bytes(const Extents& extents, int num_threads) const noexcept override {
+    const KeepFloatingPointMode keep;
     const attune_extents abi = to_abi(extents);
     return plugin_->table.workspace_bytes(handle_, &abi, num_threads);
   }
 
   Status execute(const Arguments& arguments, std::span<std::byte> workspace,
                  Executor& executor) const noexcept override {
+    const KeepFloatingPointMode keep;
     const attune_arguments abi = to_abi(arguments, problem().features());
     auto workers = make<attune_executor>();
     workers.ctx = &executor;
@@ -68,6 +76,7 @@ class PluginPlan final : public Plan {
   }
 
   std::string describe(const Extents& extents, int num_threads) const override {
+    const KeepFloatingPointMode keep;
     const attune_extents abi = to_abi(extents);
     TextBuffer text{};
     plugin_->table.describe(handle_, &abi, num_threads, text.data(), text.size());
@@ -107,6 +116,7 @@ bool PluginBackend::supports(const Problem& problem, const Extents& extents, std
   if (const std::uint64_t unknown = abi_problem.features & ~table_.features; unknown != 0) {
     return reason != nullptr && refuse(reason, unknown_features(unknown));
   }
+  const KeepFloatingPointMode keep;
   const attune_extents abi_extents = to_abi(extents);
   TextBuffer text{};
   const std::int32_t answer =
@@ -120,6 +130,7 @@ bool PluginBackend::supports(const Problem& problem, const Extents& extents, std
 
 double PluginBackend::estimate(const Problem& problem, const Extents& extents, const Machine& machine,
                                int threads) const noexcept {
+  const KeepFloatingPointMode keep;
   const attune_problem abi_problem = to_abi(problem);
   const attune_extents abi_extents = to_abi(extents);
   const attune_machine abi_machine = to_abi(machine);
@@ -129,6 +140,7 @@ double PluginBackend::estimate(const Problem& problem, const Extents& extents, c
 
 std::shared_ptr<const Plan> PluginBackend::plan(const Problem& problem, const Machine& machine) const {
   const auto made = std::make_shared<PluginPlan>(problem, table_.isas == 0 ? Isa::generic : machine.isa, plugin_);
+  const KeepFloatingPointMode keep;
   const attune_problem abi_problem = to_abi(problem);
   const attune_machine abi_machine = to_abi(machine);
   TextBuffer text{};

@@ -5,6 +5,8 @@
 
 #include <cstring>
 
+#include "engine/plugins/floating_point.hpp"
+
 namespace attune::detail {
 namespace {
 
@@ -16,6 +18,7 @@ const char* file_name(const char* path) noexcept {
 }  // namespace
 
 std::shared_ptr<const Plugin> open_plugin(const std::string& path, std::string& reason) {
+  const KeepFloatingPointMode keep;
   // Never closed: threads, exit handlers and thread-locals of the library may outlive every use of it.
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {

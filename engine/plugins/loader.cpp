@@ -9,6 +9,7 @@
 #include "engine/plugins/elf_file.hpp"
 #include "engine/plugins/library.hpp"
 #include "engine/plugins/probe.hpp"
+#include "engine/plugins/process_state.hpp"
 #include "engine/plugins/search.hpp"
 #include "engine/plugins/trust.hpp"
 
@@ -153,8 +154,10 @@ std::shared_ptr<const Backend> open_plugin(const std::string& path) {
   const detail::OpenFile file(path);
   std::string reason = file.complaint();
   if (reason.empty()) reason = detail::ElfFile(file.descriptor(), file.size()).complaint();
+  const detail::ProcessState before;
   const auto plugin = reason.empty() ? detail::open_plugin(file.path(), reason) : nullptr;
-  if (plugin == nullptr) throw Error(ErrorCode::invalid_argument, reason);
+  if (plugin != nullptr) reason = detail::complaint_about_changes(before);
+  if (!reason.empty()) throw Error(ErrorCode::invalid_argument, reason);
   return detail::adapt(plugin);
 }
 

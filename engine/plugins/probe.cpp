@@ -107,15 +107,35 @@ bool holds_verdict(const std::string& answer) {
   return answer.find("\ngood") != answer.npos || answer.find("\nrefused") != answer.npos;
 }
 
+/// Without taking note of it: until that, its number is nobody else's.
+bool has_ended(pid_t child) {
+  siginfo_t info{};
+  return waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == child;
+}
+
+bool ends_until(pid_t child, Clock::time_point end) {
+  while (!has_ended(child)) {
+    if (Clock::now() >= end) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  return true;
+}
+
 enum class Ending { verdict, closed, late };
 
-Ending receive(int pipe, Clock::time_point end, std::string& answer) {
+/// Reads until there is a verdict or the probe has ended. That it has is not left to the pipe, whose other end a
+/// process that the plugin has started may hold open.
+Ending receive(pid_t child, int pipe, Clock::time_point end, std::string& answer) {
+  constexpr std::chrono::milliseconds patience{20};
   while (answer.size() < longest_answer) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - Clock::now()).count();
+    const bool ended = has_ended(child);  // asked first: all that it wrote is in the pipe then
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - Clock::now());
     pollfd waiting{pipe, POLLIN, 0};
-    const int ready = left > 0 ? poll(&waiting, 1, static_cast<int>(left)) : 0;
+    const int ready = poll(&waiting, 1, ended ? 0 : static_cast<int>(std::clamp(left, 0 * patience, patience).count()));
     if (ready < 0 && errno == EINTR) continue;
-    if (ready <= 0) return Ending::late;
+    if (ready <= 0 && ended) return Ending::closed;
+    if (ready <= 0 && left.count() <= 0) return Ending::late;
+    if (ready <= 0) continue;
     std::array<char, 512> bytes;
     const ssize_t count = read(pipe, bytes.data(), bytes.size());
     if (count < 0 && errno == EINTR) continue;
@@ -126,20 +146,10 @@ Ending receive(int pipe, Clock::time_point end, std::string& answer) {
   return Ending::closed;
 }
 
-/// Waits for its end without taking note of it: until that, its number is nobody else's.
-bool ended(pid_t child, Clock::time_point end) {
-  for (;;) {
-    siginfo_t info{};
-    if (waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == child)
-      return true;
-    if (Clock::now() >= end) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-  }
-}
-
-std::string how_it_ended(pid_t child) {
+/// Takes note of its end. Words for it; `well` is false where it did not end by itself with status 0.
+std::string how_it_ended(pid_t child, bool& well) {
   int status = 0;
-  if (waitpid(child, &status, 0) != child) return "it ended";
+  well = waitpid(child, &status, 0) != child || status == 0;  // the host may have its children waited for elsewhere
   if (WIFSIGNALED(status)) {
     return "it was killed by signal " + std::to_string(WTERMSIG(status)) + " (" + strsignal(WTERMSIG(status)) + ")";
   }
@@ -170,16 +180,19 @@ bool has_begun(const std::string& answer) { return answer.find("\nstage ") != an
 ProbeResult wait_for(pid_t child, Pipe& pipe, std::chrono::milliseconds limit) {
   const Clock::time_point end = Clock::now() + limit;
   std::string answer = "\n";
-  const Ending ending = receive(pipe.read_end(), end, answer);
-  const bool late = ending == Ending::late || (ending == Ending::closed && !ended(child, end));
+  const Ending ending = receive(child, pipe.read_end(), end, answer);
+  const ProbeResult result = ending == Ending::verdict ? result_of(answer) : ProbeResult{Kind::crashed, ""};
+  // A refused one has nothing more to show; a good one has to leave in peace too.
+  const bool waits = ending == Ending::closed || result.kind == Kind::good;
+  const bool late = ending == Ending::late || (waits && !ends_until(child, end));
   kill(-child, SIGKILL);  // with whatever it started
-  const std::string end_of_it = how_it_ended(child);
-  if (ending == Ending::verdict) return result_of(answer);
+  bool well = false;
+  const std::string end_of_it = how_it_ended(child, well);
+  if (result.kind == Kind::refused || (result.kind == Kind::good && !late && well)) return result;
   if (!has_begun(answer)) return {Kind::untried, "the probe program does not work: " + end_of_it};
-  if (late) {
-    return {Kind::timed_out, "it was still busy after " + std::to_string(limit.count()) + " ms, " + stage_of(answer)};
-  }
-  return {Kind::crashed, end_of_it + ", " + stage_of(answer)};
+  const std::string stage = result.kind == Kind::good ? "at the end of its process" : stage_of(answer);
+  if (late) return {Kind::timed_out, "it was still busy after " + std::to_string(limit.count()) + " ms, " + stage};
+  return {Kind::crashed, end_of_it + ", " + stage};
 }
 
 bool is_usable(const std::string& program, std::string& reason) {

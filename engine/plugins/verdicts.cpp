@@ -68,7 +68,8 @@ std::string why_not(const std::string& what) { return what + ": " + std::generic
 /// Held until it goes; not had within a second, it is not waited for any longer.
 class Lock {
  public:
-  explicit Lock(const std::string& path) : descriptor_(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)) {
+  explicit Lock(const std::string& path)
+      : descriptor_(open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600)) {
     if (descriptor_ < 0) return;
     for (int attempt = 0; attempt < 100 && !held_; ++attempt) {
       held_ = flock(descriptor_, LOCK_EX | LOCK_NB) == 0;
@@ -89,7 +90,8 @@ class Lock {
 
 std::string write_new(const std::string& path, const std::vector<Verdict>& verdicts) {
   const std::string temporary = path + "." + std::to_string(getpid());
-  const int descriptor = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  unlink(temporary.c_str());  // of a process of this number that was killed; or a link to what is not ours to write
+  const int descriptor = open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (descriptor < 0) return why_not(temporary);
   std::string text;
   for (const Verdict& verdict : verdicts) text += to_line(verdict) + "\n";

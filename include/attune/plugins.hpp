@@ -79,7 +79,7 @@ struct PluginInspection {
 ATTUNE_API PluginInspection inspect_plugin(const std::string& path);
 
 /// Loads one file into this process for good, without a probe: what it does while it is loaded, it does to the caller.
-/// For processes that may die, as those are in which `attune plugin check` runs its cases. Throws
+/// For processes of one thread that may die, as those are in which `attune plugin check` runs its cases. Throws
 /// Error(invalid_argument) saying why it cannot be used.
 ATTUNE_API std::shared_ptr<const Backend> open_plugin(const std::string& path);
 

@@ -57,6 +57,7 @@ TEST_F(Adverse, NoHomeIsANoteAndNoReason) {
 }
 
 TEST_F(Adverse, AFullDiskIsANoteAndLeavesNothing) {
+  if (ATTUNE_UNDER_TSAN) GTEST_SKIP() << "ThreadSanitizer writes a file before main(), which the limit ends";
   const std::string out = home.folder().path("out");
   EXPECT_EQ(run("(ulimit -f 0;", "plugin list --json " + good, ") | cat >" + out), 0);
   const nlohmann::json facts = nlohmann::json::parse(contents_of(out));
@@ -65,6 +66,14 @@ TEST_F(Adverse, AFullDiskIsANoteAndLeavesNothing) {
   EXPECT_EQ(
       run("ulimit -f 0;", "plugin check --filter contract/name --json " + out + ".json " + good, ">/dev/null 2>&1"), 1);
   for (const std::string& name : home.folder().names()) EXPECT_FALSE(name.starts_with("out.json")) << name;
+}
+
+TEST_F(Adverse, WhatAPluginPrintsAsItIsLoadedIsNotAmongTheFacts) {
+  const std::string printing = home.copy(hostile_plugin("prints_a_megabyte"), "printing/it.so");
+  EXPECT_EQ(state(run_attune({"plugin", "list", "--json", printing})), "loaded");
+  const std::string path = "ATTUNE_PLUGIN_PATH=" + home.folder().path("printing");
+  EXPECT_EQ(run_attune({"backends", "--json"}, {path}).json()["backends"].back()["name"], "prints_a_megabyte");
+  EXPECT_EQ(run("XDG_DATA_HOME=/nowhere", "plugin list " + printing, ">/dev/null 2>&-"), 0);
 }
 
 TEST_F(Adverse, AProbeThatIsNoneIsNotThePluginsFault) {

@@ -1,6 +1,8 @@
 // `attune plugin list`, `attune plugin quarantine`, and plugins in `attune backends` and `attune run`.
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "tests/cli/sample.hpp"
 #include "tests/plugins/plugin_home.hpp"
 
@@ -75,6 +77,16 @@ TEST_F(PluginProgram, BackendsShowsThemAll) {
   const nlohmann::json facts = attune({"backends", "--json"}).json();
   EXPECT_EQ(facts["backends"].back()["name"], "none");
   EXPECT_EQ(plugin("refused.so", facts)["state"], "refused");
+}
+
+TEST_F(PluginProgram, ProfileMeasuresThem) {
+  const Outcome outcome = attune({"profile", "--seq", "16:32", "--heads", "2", "--head-dim", "8", "--variants", "full",
+                                  "--backends", "none,naive", "--seconds", "20", "--json"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const nlohmann::json profile = outcome.json();
+  std::set<std::string> measured;
+  for (const auto& curve : profile["curves"]) measured.insert(curve["backend"]);
+  EXPECT_EQ(measured, (std::set<std::string>{"naive", "none"}));
 }
 
 TEST_F(PluginProgram, RunUsesAPluginThatIsForced) {

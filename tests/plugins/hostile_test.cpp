@@ -1,6 +1,9 @@
 // Every hostile plugin, loaded: what becomes of it, and that this process is none the worse for it.
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <cfenv>
+#include <limits>
 #include <ostream>
 #include <vector>
 
@@ -66,6 +69,14 @@ const std::vector<Expectation> expectations{
     {"leaks_threads", loaded, "threads of its own"},
     {"prints_a_megabyte", loaded, ""},
     {"forks_at_load", loaded, ""},
+    {"segfaults_beside_a_fork", quarantined, "while it was loaded"},
+    {"segfaults_at_exit", quarantined, "at the end of its process"},
+    {"changes_folder", refused, "changes the working directory"},
+    {"changes_locale", refused, "changes the locale"},
+    {"closes_stdin", refused, "changes standard input"},
+    {"catches_signals", refused, "changes what happens at SIGINT"},
+    {"blocks_signals", refused, "changes whether SIGINT is blocked"},
+    {"changes_rounding", loaded, ""},
     {"writes_past_output", refused, "outside of its output"},
     {"writes_past_workspace", refused, "outside of its workspace"},
     {"writes_nothing", refused, "wrote nothing"},
@@ -151,6 +162,32 @@ TEST(HostilePlugin, TwoWithOneClassNameShareNoStaticOrTemplateState) {
   EXPECT_EQ(describe_a_plan(engine, "same_class_a"), "1 and 1");
   EXPECT_EQ(describe_a_plan(engine, "same_class_a"), "2 and 2");
   EXPECT_EQ(describe_a_plan(engine, "same_class_b"), "1 and 1");
+}
+
+/// How the calling thread rounds, and what it makes of a subnormal number.
+bool rounds_as_usual() {
+  volatile float tiny = std::numeric_limits<float>::min();
+  volatile float half = tiny / 2;
+  return std::fegetround() == FE_TONEAREST && half != 0 && half * 2 == tiny;
+}
+
+TEST(HostilePlugin, KeepsItsFloatingPointModeToItself) {
+  const PluginHome home;
+  const auto executor = make_executor(ATTUNE_TBB ? 3 : 1);
+  const auto all_round_as_usual = [&executor] {
+    std::atomic<int> usual = 0;
+    const auto task = [&usual](std::int64_t, int) noexcept { usual += rounds_as_usual(); };
+    executor->parallel_for(1000, task);
+    return rounds_as_usual() && usual == 1000;
+  };
+  Engine engine(plain_config());
+  ASSERT_EQ(load_one(engine, hostile_plugin("changes_rounding")).state, loaded);
+  EXPECT_TRUE(all_round_as_usual());
+  SmallCall call;
+  call.options.backend = "changes_rounding";
+  engine.attention(call.tensors, call.options, executor.get());
+  EXPECT_NEAR(call.out.front(), 2.0f, 1e-5f);
+  EXPECT_TRUE(all_round_as_usual());
 }
 
 TEST(HostilePlugin, AnswersThatMeanNothingAreNo) {

@@ -1,5 +1,6 @@
 // The file of verdicts: what is written can be read, and what cannot be read is as if it were not there.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <thread>
 #include <vector>
@@ -78,6 +79,15 @@ TEST(Verdicts, ThatCannotBeKeptSayWhy) {
   const std::string in_the_way = folder.file("file", "");
   EXPECT_NE(VerdictFile(in_the_way + "/verdicts").keep(verdict("/x.so")), "");
   EXPECT_NE(VerdictFile("").keep(verdict("/x.so")), "");
+}
+
+TEST(Verdicts, AreNotWrittenThroughALinkThatSomebodyHasLaid) {
+  const test::ScratchFolder folder;
+  const std::string mine = folder.file("mine", "dear to me"), path = folder.path("verdicts");
+  ASSERT_EQ(symlink(mine.c_str(), (path + "." + std::to_string(getpid())).c_str()), 0);
+  EXPECT_EQ(VerdictFile(path).keep(verdict("/x.so")), "");
+  EXPECT_EQ(test::contents_of(mine), "dear to me");
+  EXPECT_EQ(VerdictFile(path).read().size(), 1u);
 }
 
 TEST(Verdicts, OfSeveralAtOnceLoseNothing) {

@@ -131,5 +131,20 @@ TEST(CrossCompiledPlugin, WorksWithItsOwnRuntime) {
 #endif
 }
 
+TEST(CrossCompiledHost, TakesThePluginsOfThisCompilerThroughACall) {
+#ifdef ATTUNE_CROSS_HOST
+  const PluginHome home;
+  setenv("ATTUNE_PLUGIN_PROBE", ATTUNE_CROSS_HOST, 1);
+  Engine engine(plain_config());
+  EXPECT_EQ(load_one(engine, hostile_plugin("none")).reason, "");
+  EXPECT_NE(load_one(engine, hostile_plugin("throws_in_plan")).reason.find("thrown by plan()"), std::string::npos);
+  EXPECT_NE(load_one(engine, hostile_plugin("throws_at_query")).reason.find("thrown by the c"), std::string::npos);
+  EXPECT_NE(load_one(engine, hostile_plugin("writes_nothing")).reason.find("wrote nothing"), std::string::npos);
+  EXPECT_EQ(find(engine, "none")->name(), "none");
+#else
+  GTEST_SKIP() << "there is no second compiler here, or plugins are built with a sanitizer";
+#endif
+}
+
 }  // namespace
 }  // namespace attune::test

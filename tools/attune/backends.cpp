@@ -11,6 +11,7 @@
 
 #include "tools/attune/json_text.hpp"
 #include "tools/attune/plugin/facts.hpp"
+#include "tools/attune/plugin/load.hpp"
 
 namespace attune::tool {
 namespace {
@@ -113,7 +114,7 @@ void add_backends(CLI::App& program) {
   command->callback([json] {
     const auto report = *json ? print_json : print_table;
     Engine engine;
-    engine.load_plugins();
+    load_plugins(engine);
     report(engine);
   });
 }

@@ -8,6 +8,7 @@
 
 #include "tools/attune/choice_report.hpp"
 #include "tools/attune/json_text.hpp"
+#include "tools/attune/plugin/load.hpp"
 #include "tools/attune/problem/sketch.hpp"
 #include "tools/attune/units.hpp"
 
@@ -82,7 +83,7 @@ void explain(const ExplainFlags& flags) {
   const Description call = describe(flags);
   const std::optional<int> threads = threads_of(flags);
   Engine engine;
-  engine.load_plugins();
+  load_plugins(engine);
   // The engine's own number, as calls will have it: one where the library was built without oneTBB, whatever the cores.
   const Explanation facts = engine.explain(call.problem, call.extents,
                                            threads ? *threads : engine.executor().num_threads(), selection_of(flags));

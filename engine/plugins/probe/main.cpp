@@ -14,6 +14,7 @@
 #include "engine/plugins/adapter.hpp"
 #include "engine/plugins/library.hpp"
 #include "engine/plugins/probe/rehearsal.hpp"
+#include "engine/plugins/process_state.hpp"
 
 namespace {
 
@@ -68,17 +69,19 @@ int main(int argc, char** argv) {
   if (argc != 4) return 2;
   be_harmless();
   stage("while it was loaded");
+  const attune::detail::ProcessState before;
   std::string complaint;
   const auto plugin = attune::detail::open_plugin(argv[1], complaint);
+  if (plugin != nullptr) complaint = attune::detail::complaint_about_changes(before);
   attune::Machine machine = machine_of(argv[2], argv[3]);
-  if (plugin != nullptr) {
+  if (plugin != nullptr && complaint.empty()) {
     const auto backend = attune::detail::adapt(plugin);
     if (choose_isa(*backend, machine)) complaint = attune::detail::rehearse(*backend, machine, stage);
   }
-  if (complaint.empty()) {
-    tell("good", remark());
-  } else {
+  if (!complaint.empty()) {
     tell("refused", complaint);
+    _exit(0);
   }
-  _exit(0);  // exit handlers of the plugin's are none of the verdict
+  tell("good", remark());
+  return 0;  // by way of the plugin's own exit handlers, which a host will run some day
 }

@@ -4,6 +4,12 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#if defined(__SSE2__)
+#include <xmmintrin.h>
+#endif
+
+#include <cfenv>
+#include <clocale>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -37,6 +43,21 @@ void hang() {
   for (;;) pause();
 }
 
+void block_signals() {
+  sigset_t interrupts;
+  sigemptyset(&interrupts);
+  sigaddset(&interrupts, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &interrupts, nullptr);
+}
+
+/// As -ffast-math does, and another rounding besides.
+void change_rounding() {
+  std::fesetround(FE_UPWARD);
+#if defined(__SSE2__)
+  _mm_setcsr(_mm_getcsr() | 0x8040);  // subnormals are 0, as operands and as results
+#endif
+}
+
 void at_load() {
   if (has(Fault::aborts_at_load)) std::abort();
   if (has(Fault::exits_at_load)) std::exit(0);
@@ -48,10 +69,25 @@ void at_load() {
     prctl(PR_SET_PDEATHSIG, SIGKILL);  // a test leaves nothing behind
     hang();
   }
+  if (has(Fault::segfaults_beside_a_fork) && fork() != 0) segfault();
+  if (has(Fault::segfaults_beside_a_fork)) sleep(120);  // with the probe's pipe in its hands
+  if (has(Fault::changes_folder) && chdir("/") != 0) std::abort();
+  if (has(Fault::changes_locale) && std::setlocale(LC_ALL, "C.UTF-8") == nullptr) std::abort();
+  if (has(Fault::closes_stdin)) close(STDIN_FILENO);
+  if (has(Fault::catches_signals)) std::signal(SIGINT, [](int) {});
+  if (has(Fault::blocks_signals)) block_signals();
+  if (has(Fault::changes_rounding)) change_rounding();
   if (has(Fault::prints_a_megabyte)) std::fputs(std::string(1 << 20, 'x').c_str(), stdout);
 }
 
 [[maybe_unused]] const int loaded = (at_load(), 0);
+
+struct AtExit {
+  ~AtExit() {
+    if (has(Fault::segfaults_at_exit)) segfault();
+  }
+};
+const AtExit at_exit;
 
 class HostilePlan final : public HealthyPlan {
  public:
@@ -65,6 +101,11 @@ class HostilePlan final : public HealthyPlan {
     if (has(Fault::segfaults_in_execute)) segfault();
     if (has(Fault::hangs_in_execute)) hang();
     if (has(Fault::writes_nothing)) return attune::Status::ok;
+    if (has(Fault::changes_rounding)) {
+      change_rounding();
+      const auto task = [](std::int64_t, int) noexcept { change_rounding(); };
+      executor.parallel_for(8, task);
+    }
     const attune::Status status = HealthyPlan::execute(a, workspace, executor);
     float* out = a.out.as<float>();
     const std::int64_t rows = a.out.shape[2];
@@ -97,6 +138,7 @@ class Hostile final : public Healthy {
 
   bool supports(const attune::Problem& problem, const attune::Extents& extents, std::string* reason) const override {
     if (has(Fault::segfaults_in_supports)) segfault();
+    if (has(Fault::changes_rounding)) change_rounding();
     if (has(Fault::throws_in_supports)) throw std::runtime_error("thrown by supports()");
     if (has(Fault::claims_nothing)) return attune::refuse(reason, "it takes nothing");
     return Healthy::supports(problem, extents, reason);
@@ -110,6 +152,7 @@ class Hostile final : public Healthy {
 
   std::shared_ptr<const attune::Plan> plan(const attune::Problem& problem, const attune::Machine&) const override {
     if (has(Fault::segfaults_in_plan)) segfault();
+    if (has(Fault::changes_rounding)) change_rounding();
     if (has(Fault::throws_in_plan)) throw std::runtime_error("thrown by plan()");
     if (has(Fault::no_plan)) return nullptr;
     return std::make_shared<HostilePlan>(problem);

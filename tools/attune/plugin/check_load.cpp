@@ -1,5 +1,12 @@
 #include "tools/attune/plugin/check_load.hpp"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <functional>
+
 #include <fmt/format.h>
 #include <attune/engine.hpp>
 #include <attune/plugins.hpp>
@@ -50,24 +57,51 @@ PluginFacts facts_of(const Json& sent) {
   return facts;
 }
 
+test::Ending in_a_child(const std::function<std::string()>& work, const test::ChildLimits& limits) {
+  test::Ending result;
+  test::run_in_children(
+      1, [&](std::size_t) { return work(); }, limits,
+      [&](std::size_t, const test::Ending& ending) {
+        result = ending;
+        return true;
+      });
+  return result;
+}
+
+/// Of a child that did not answer.
+LoadFinding finding_of(const test::Ending& ending, const std::string& when) {
+  const Verdict verdict = ending.kind == test::Ending::Kind::timed_out ? Verdict::timeout : Verdict::crash;
+  return {verdict, ending.reason + when, ending.printed, {}};
+}
+
+/// Loads the file in a process that has nothing else to do and ends, as a program of a user's will; ends likewise.
+std::string leave_with(const std::string& file) {
+  const pid_t process = fork();
+  if (process == 0) {
+    load_here(file);
+    std::exit(0);
+  }
+  int status = 0;
+  waitpid(process, &status, 0);
+  if (WIFSIGNALED(status)) raise(WTERMSIG(status));
+  if (WEXITSTATUS(status) != 0) _exit(WEXITSTATUS(status));
+  return {};
+}
+
 }  // namespace
 
 std::shared_ptr<const Backend> load_here(const std::string& file) { return open_plugin(file); }
 
 LoadFinding examine(const CheckRequest& request) {
   if (const std::string why = complaint_about(request.file); !why.empty()) return {Verdict::fail, why, {}, {}};
-  test::Ending ending;
-  test::run_in_children(
-      1, [&](std::size_t) { return facts_or_reason(request.file); }, request.limits,
-      [&](std::size_t, const test::Ending& end) {
-        ending = end;
-        return true;
-      });
-  if (ending.kind == test::Ending::Kind::crashed) return {Verdict::crash, ending.reason, ending.printed, {}};
-  if (ending.kind == test::Ending::Kind::timed_out) return {Verdict::timeout, ending.reason, ending.printed, {}};
-  const Json sent = Json::parse(ending.answer);
-  if (sent.contains("reason")) return {Verdict::fail, sent["reason"], ending.printed, {}};
-  return {Verdict::pass, {}, ending.printed, facts_of(sent)};
+  const auto loaded = in_a_child([&] { return facts_or_reason(request.file); }, request.limits);
+  if (loaded.kind != test::Ending::Kind::answered) return finding_of(loaded, "");
+  const Json sent = Json::parse(loaded.answer);
+  if (sent.contains("reason")) return {Verdict::fail, sent["reason"], loaded.printed, {}};
+  const auto left = in_a_child([&] { return leave_with(request.file); }, request.limits);
+  if (left.kind != test::Ending::Kind::answered)
+    return finding_of(left, ", at the end of a process that had loaded it");
+  return {Verdict::pass, {}, loaded.printed, facts_of(sent)};
 }
 
 }  // namespace attune::tool

@@ -9,6 +9,7 @@
 
 #include "tools/attune/json_text.hpp"
 #include "tools/attune/plugin/facts.hpp"
+#include "tools/attune/plugin/load.hpp"
 #include "tools/attune/plugin/plugin.hpp"
 
 namespace attune::tool {
@@ -43,7 +44,7 @@ void print_json(const PluginReport& report) {
 
 void list(const ListFlags& flags) {
   Engine engine;
-  const PluginReport report = engine.load_plugins({.files = flags.files});
+  const PluginReport report = load_plugins(engine, {.files = flags.files});
   const auto print = flags.json ? print_json : print_text;
   print(report);
 }

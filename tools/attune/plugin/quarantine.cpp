@@ -10,6 +10,7 @@
 
 #include "tools/attune/json_text.hpp"
 #include "tools/attune/plugin/facts.hpp"
+#include "tools/attune/plugin/load.hpp"
 #include "tools/attune/plugin/plugin.hpp"
 
 namespace attune::tool {
@@ -24,7 +25,7 @@ struct QuarantineFlags {
 void show(bool json) {
   Engine engine;
   std::vector<PluginFile> quarantined;
-  for (const PluginFile& file : engine.load_plugins().files) {
+  for (const PluginFile& file : load_plugins(engine).files) {
     if (file.state == PluginState::quarantined) quarantined.push_back(file);
   }
   if (json) {

@@ -7,6 +7,7 @@
 
 #include "tools/attune/io/pending_file.hpp"
 #include "tools/attune/json_text.hpp"
+#include "tools/attune/plugin/load.hpp"
 #include "tools/attune/profile/compare.hpp"
 #include "tools/attune/profile/flags.hpp"
 #include "tools/attune/profile/report.hpp"
@@ -29,7 +30,7 @@ void show_comparison(const Flags& flags) {
 Profile profile_of(const Flags& flags) {
   if (flags.load.empty()) {
     Engine engine;
-    engine.load_plugins();
+    load_plugins(engine);
     return measure(engine, request_of(flags, engine));
   }
   Profile profile = read_profile(flags.load);

@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "tools/attune/plugin/load.hpp"
 #include "tools/attune/run/execution.hpp"
 #include "tools/attune/run/flags.hpp"
 #include "tools/attune/run/inputs.hpp"
@@ -18,7 +19,7 @@ void run(const RunFlags& flags) {
   check_output_names(flags);
 
   Engine engine;
-  engine.load_plugins();
+  load_plugins(engine);
   const RunInputs inputs = read_inputs(flags);
   RunOutputs outputs(flags, inputs);
   inputs.attach_to(options);

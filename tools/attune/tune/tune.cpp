@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "tools/attune/numbers.hpp"
+#include "tools/attune/plugin/load.hpp"
 #include "tools/attune/terminal.hpp"
 #include "tools/attune/tune/problems.hpp"
 #include "tools/attune/tune/report.hpp"
@@ -84,7 +85,7 @@ class Session {
       : flags_(flags), budget_(parse_real("--budget", flags.budget)), problems_(problems_of(flags)) {
     if (!(budget_ > 0)) throw Error(ErrorCode::invalid_argument, "--budget: must be more than 0 seconds");
     for (const ProblemFlags& problem : problems_) calls_.push_back(describe(problem));
-    engine_.load_plugins();
+    load_plugins(engine_);
   }
 
   void run() {
