@@ -1,6 +1,7 @@
 // How much slower than the best the automatic choice is. For each problem and number of threads: every variant that is
-// no 20 times slower by estimate races for the best, then the choice and the best are measured again, interleaved, and
-// regret is the ratio of those medians: what won by luck is not the yardstick. Untuned, then after tune().
+// no 20 times slower by estimate races, in every tiling; the three fastest are measured again for the best of them;
+// then the choice and the best take turns, and regret is the median of their ratios, pair by pair: neither what won by
+// luck nor what disturbs a machine for a while is the yardstick. Untuned, then after tune().
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -9,6 +10,7 @@
 #include <cstring>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <attune/attune.hpp>
@@ -25,14 +27,18 @@ using bench::SelectionProblem;
 
 struct Wish {
   std::string filter;
-  double seconds = 0.15;  // to find the best variant of a row
-  double budget = 0.5;    // of tune()
+  double seconds = 0.3;  // to find the best variant of a row, beside ten calls of the untuned choice
+  double budget = TuneOptions{}.budget_seconds;
   bool tune = true;
   bool overhead = true;
 };
 
-/// Rows whose ratio of medians exceeds this are printed with a mark.
+/// Rows whose regret exceeds this are printed with a mark.
 constexpr double untuned_limit = 1.25, tuned_limit = 1.05;
+
+constexpr int rounds = 15;
+
+using Runners = std::vector<std::unique_ptr<Runner>>;
 
 struct Summary {
   double worst = 0, logs = 0;
@@ -60,18 +66,12 @@ class Judge {
     const std::shared_ptr<Executor> executor = make_executor(threads);
     const SampleCall call(row.problem, row.extents);
     const Request request{.problem = row.problem, .extents = row.extents, .threads = threads};
-    std::vector<std::unique_ptr<Runner>> runners;
-    for (const TuneCandidate& candidate : candidates_of(registry_, machines_, request)) {
-      if (hopeless(candidate, request)) continue;
-      runners.push_back(std::make_unique<Runner>(candidate, call, *executor));
-      runners.back()->run();
-      runners.back()->run();
-    }
+    const Runners runners = runners_of(request, call, *executor);
     Runner& best = find_best(runners);
     Runner& untuned = *runners.front();
-    const double regret = again(untuned, best);
+    const double regret = regret_of(untuned, best);
     untuned_.add(regret, untuned_limit);
-    std::printf("%-22s %2d  %9.1f us  best %-24s untuned %-24s %.3f%s", row.name.c_str(), threads,
+    std::printf("%-22s %2d  %9.1f us  best %-36s untuned %-30s %.3f%s", row.name.c_str(), threads,
                 1e6 * best.series.median(), to_text(best.candidate().variant()).c_str(),
                 to_text(untuned.candidate().variant()).c_str(), regret, regret > untuned_limit ? " (!)" : "");
     if (wish_.tune) judge_tuned(row, *executor, runners, best);
@@ -85,37 +85,64 @@ class Judge {
   }
 
  private:
-  bool hopeless(const TuneCandidate& candidate, const Request& request) const {
-    const auto estimate = [&](const TuneCandidate& c) {
-      return c.entry->backend->estimate(request.problem, request.extents, *c.machine, c.threads);
-    };
-    return estimate(candidate) > 20 * estimate(candidates_of(registry_, machines_, request).front());
+  /// The untuned choice first.
+  Runners runners_of(const Request& request, const SampleCall& call, Executor& executor) const {
+    Runners result;
+    const std::vector<TuneCandidate> candidates = candidates_of(registry_, machines_, request);
+    for (TuneCandidate candidate : candidates) {
+      if (candidate.estimate(request) > 20 * candidates.front().estimate(request)) continue;
+      if (add(result, candidate, call, executor) > 2 * result.front()->series.median()) continue;
+      for (const std::string_view tiling : candidate.entry->backend->tilings()) {
+        candidate.tiling = tiling;
+        add(result, candidate, call, executor);
+      }
+    }
+    return result;
   }
 
-  Runner& find_best(const std::vector<std::unique_ptr<Runner>>& runners) const {
+  static double add(Runners& runners, const TuneCandidate& candidate, const SampleCall& call, Executor& executor) {
+    Runner& runner = *runners.emplace_back(std::make_unique<Runner>(candidate, call, executor));
+    runner.run();
+    runner.run();
+    runner.sample();
+    return runner.series.median();
+  }
+
+  Runner& find_best(const Runners& runners) const {
     TuneOptions options;
-    options.budget_seconds = wish_.seconds;
+    options.budget_seconds = wish_.seconds + 10 * runners.front()->series.median();
     Budget budget(options);
     std::vector<Runner*> racers;
     for (const auto& runner : runners) racers.push_back(runner.get());
-    race(racers, *runners.front(), budget, 1000);
-    return **std::min_element(runners.begin(), runners.end(),
-                              [](const auto& a, const auto& b) { return a->series.median() < b->series.median(); });
-  }
-
-  /// The ratio of medians of two that take turns.
-  static double again(Runner& choice, Runner& best) {
-    if (&choice == &best) return 1;
-    choice.series = best.series = {};
-    for (int round = 0; round < 25; ++round) {
-      (round % 2 == 0 ? choice : best).sample();
-      (round % 2 == 0 ? best : choice).sample();
+    race(racers, budget, 1000);
+    std::erase_if(racers, [](const Runner* runner) { return !runner->out.empty(); });
+    sort(racers);
+    if (racers.size() > 3) racers.resize(3);
+    for (Runner* runner : racers) runner->series = {};
+    for (int round = 0; round < rounds; ++round) {
+      for (Runner* runner : racers) runner->sample();
     }
-    return choice.series.median() / best.series.median();
+    sort(racers);
+    return *racers.front();
   }
 
-  void judge_tuned(const SelectionProblem& row, Executor& executor, const std::vector<std::unique_ptr<Runner>>& runners,
-                   Runner& best) {
+  static void sort(std::vector<Runner*>& runners) {
+    std::sort(runners.begin(), runners.end(),
+              [](const Runner* a, const Runner* b) { return a->series.median() < b->series.median(); });
+  }
+
+  static double regret_of(Runner& choice, Runner& best) {
+    if (&choice == &best) return 1;
+    Series ratios;
+    for (int pair = 0; pair < rounds; ++pair) {
+      const double before = pair % 2 == 0 ? best.timed() : 0;
+      const double own = choice.timed();
+      ratios.add(own / (pair % 2 == 0 ? before : best.timed()));
+    }
+    return ratios.median();
+  }
+
+  void judge_tuned(const SelectionProblem& row, Executor& executor, const Runners& runners, Runner& best) {
     Engine::Config config;
     config.executor = std::shared_ptr<Executor>(&executor, [](Executor*) {});
     Engine engine(config);
@@ -124,9 +151,9 @@ class Judge {
     const TuneResult result = engine.tune(row.problem, row.extents, options);
     for (const auto& runner : runners) {
       if (runner->candidate().variant() != result.winner) continue;
-      const double regret = again(*runner, best);
+      const double regret = regret_of(*runner, best);
       tuned_.add(regret, tuned_limit);
-      std::printf("  tuned %-24s %.3f%s", to_text(result.winner).c_str(), regret, regret > tuned_limit ? " (!)" : "");
+      std::printf("  tuned %-36s %.3f%s", to_text(result.winner).c_str(), regret, regret > tuned_limit ? " (!)" : "");
     }
   }
 

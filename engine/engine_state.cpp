@@ -23,9 +23,9 @@ std::string wisdom_path(const std::string& asked, const MachineDescription& mach
   return asked == "auto" ? WisdomFile::default_path(machine) : asked;
 }
 
-std::shared_ptr<const Plan> make_plan(const RegisteredBackend& entry, const Problem& problem, const Machine& machine) {
-  std::shared_ptr<const Plan> plan = entry.backend->plan(problem, machine);
-  if (!plan) throw Error(ErrorCode::backend_failed, std::string(entry.name()) + ": made no plan");
+std::shared_ptr<const Plan> make_plan(const Problem& problem, const Pick& picked) {
+  std::shared_ptr<const Plan> plan = picked.entry->backend->plan_as(picked.tiling, problem, *picked.machine);
+  if (!plan) throw Error(ErrorCode::backend_failed, std::string(picked.entry->name()) + ": made no plan");
   return plan;
 }
 
@@ -76,9 +76,9 @@ Request Engine::State::request(const Problem& problem, const Extents& extents, i
 }
 
 std::shared_ptr<const Plan> Engine::State::plan_of(const Request& request, const Pick& picked) {
-  const PlanKey key{request.problem, picked.entry->backend.get(), picked.machine->isa};
+  const PlanKey key{request.problem, picked.entry->backend.get(), picked.machine->isa, picked.tiling};
   auto plan = plans.find(key);
-  if (!plan) plan = plans.insert(key, make_plan(*picked.entry, request.problem, *picked.machine));
+  if (!plan) plan = plans.insert(key, make_plan(request.problem, picked));
   if (log) log->chosen(request, picked);
   return plan;
 }

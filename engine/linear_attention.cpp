@@ -4,14 +4,12 @@
 #include <new>
 #include <string>
 
-#include <attune/engine.hpp>
-
 #include "backends/kernels/instruction_sets.hpp"
 #include "backends/linear/linear.hpp"
 #include "engine/bind.hpp"
 #include "engine/complaint.hpp"
+#include "engine/engine_state.hpp"
 #include "engine/layout.hpp"
-#include "engine/machines.hpp"
 #include "engine/tensor_checks.hpp"
 
 namespace attune {
@@ -60,29 +58,28 @@ bool choose_tiled(const LinearAttentionOptions& options, const Arguments& a) {
   return options.backend == "tiled" || (options.backend.empty() && !any_f64(a));
 }
 
-const kernels::Kernels& kernels_for(const Machine& machine, std::string_view forced) {
-  const Isa isa = Machines(machine).forced(forced).value_or(machine.isa);
-  const kernels::Kernels* found = kernels::find(name(isa));
-  if (found == nullptr)
-    throw Error(ErrorCode::unsupported, "no kernels for this machine's instruction sets; naive needs none");
-  return *found;
+const kernels::Kernels& kernels_of(Isa isa) {
+  if (const kernels::Kernels* found = kernels::find(name(isa))) return *found;
+  throw Error(ErrorCode::unsupported, "no kernels for this machine's instruction sets; naive needs none");
 }
 
 }  // namespace
 
+void Engine::linear_attention(const Tensors& tensors, const LinearAttentionOptions& options, Executor* executor) try {
+  const linear::Problem problem = problem_of(tensors, options);
+  if (!choose_tiled(options, problem.tensors)) return linear::run_naive(problem);
+  const kernels::Kernels& kernels = kernels_of(state_->machines.forced(options.isa).value_or(machine().isa));
+  Executor& workers = executor != nullptr ? *executor : this->executor();
+  const WorkspacePool::Lease workspace =
+      state_->workspaces.lease(linear::workspace_bytes(problem, kernels, workers.num_threads()));
+  linear::run_tiled(problem, kernels, workspace.bytes(), workers);
+} catch (const std::bad_alloc&) {
+  throw Error(ErrorCode::out_of_memory, "no memory for the workspace of linear attention");
+}
+
 void linear_attention(const TensorView& query, const TensorView& key, const TensorView& value,
                       const MutableTensorView& out, const LinearAttentionOptions& options, Executor* executor) {
-  const linear::Problem problem = problem_of({query, key, value, out}, options);
-  Engine& engine = default_engine();
-  try {
-    if (choose_tiled(options, problem.tensors))
-      linear::run_tiled(problem, kernels_for(engine.machine(), options.isa),
-                        executor != nullptr ? *executor : engine.executor());
-    else
-      linear::run_naive(problem);
-  } catch (const std::bad_alloc&) {
-    throw Error(ErrorCode::out_of_memory, "no memory for the workspace of linear attention");
-  }
+  default_engine().linear_attention({query, key, value, out}, options, executor);
 }
 
 }  // namespace attune

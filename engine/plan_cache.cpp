@@ -8,7 +8,9 @@ namespace attune::detail {
 
 std::size_t PlanKeyHash::operator()(const PlanKey& key) const noexcept {
   const std::size_t backend = std::hash<const void*>{}(key.backend);
-  return hash_value(key.problem) ^ (backend * 0x9e3779b97f4a7c15ull) ^ (static_cast<std::size_t>(key.isa) << 56);
+  const std::size_t tiling = key.tiling.empty() ? 0 : std::hash<std::string_view>{}(key.tiling);
+  return hash_value(key.problem) ^ (backend * 0x9e3779b97f4a7c15ull) ^ (static_cast<std::size_t>(key.isa) << 56) ^
+         (tiling * 0xc2b2ae3d27d4eb4full);
 }
 
 std::shared_ptr<const Plan> PlanCache::find(const PlanKey& key) {

@@ -5,6 +5,7 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 
@@ -16,6 +17,7 @@ struct PlanKey {
   Problem problem;
   const Backend* backend = nullptr;
   Isa isa = Isa::generic;
+  std::string_view tiling{};  // the backend's
   bool operator==(const PlanKey&) const = default;
 };
 

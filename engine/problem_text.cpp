@@ -15,24 +15,6 @@ std::string dtypes(const Problem& p) {
          " out";
 }
 
-const char* mask(MaskKind kind) noexcept {
-  switch (kind) {
-    case MaskKind::none:
-      return "";
-    case MaskKind::boolean:
-      return "bool mask";
-    case MaskKind::f32:
-      return "f32 mask";
-    case MaskKind::f16:
-      return "f16 mask";
-    case MaskKind::bf16:
-      return "bf16 mask";
-    case MaskKind::f64:
-      return "f64 mask";
-  }
-  return "unknown mask";
-}
-
 const char* align(Align::Kind kind) noexcept {
   switch (kind) {
     case Align::Kind::bottom_right:
@@ -56,7 +38,7 @@ std::string options(const Problem& p) {
   add(p.windowed(), "window " + std::to_string(p.window_left) + "," + std::to_string(p.window_right));
   add(p.align != Align::Kind::bottom_right, align(p.align));
   add(p.softcap, "softcap");
-  add(p.mask != MaskKind::none, mask(p.mask));
+  add(p.mask != MaskKind::none, std::string(name(mask_dtype(p.mask))) + " mask");
   add(p.block_mask, "block mask");
   add(p.alibi, "ALiBi");
   add(p.sinks, "sinks");

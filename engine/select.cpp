@@ -131,6 +131,15 @@ const WisdomEntry* remembered(const Request& request) {
       {request.problem, buckets_of(request.problem, request.extents), request.threads, request.backend, request.isa});
 }
 
+/// The backend's own text for the name, which outlives the wisdom that holds it; nothing where it has none of that
+/// name.
+std::optional<std::string_view> own_tiling(const Backend& backend, std::string_view name) noexcept {
+  if (name.empty()) return name;
+  const auto tilings = backend.tilings();
+  const auto found = std::find(tilings.begin(), tilings.end(), name);
+  return found != tilings.end() ? std::optional(*found) : std::nullopt;
+}
+
 /// What a file says is checked like what a caller says: it may be old, or anybody's.
 std::optional<Pick> pick_remembered(const Registry& registry, const Machines& machines, const Request& request) {
   const WisdomEntry* known = remembered(request);
@@ -145,8 +154,10 @@ std::optional<Pick> pick_remembered(const Registry& registry, const Machines& ma
   if (!isa_for(*entry, machines.best(), isa) || !entry->backend->supports(request.problem, request.extents, nullptr)) {
     return std::nullopt;
   }
+  const std::optional<std::string_view> tiling = own_tiling(*entry->backend, winner.tiling);
+  if (!tiling) return std::nullopt;
   return Pick{entry, request.backend.empty() ? measured_rule : request.forced_by, &machine_for(*entry, machines, isa),
-              std::min(winner.threads, request.threads)};
+              std::min(winner.threads, request.threads), *tiling};
 }
 
 /// The fastest of a backend's variants that were measured.
@@ -164,7 +175,7 @@ Pick pick(const Registry& registry, const Machines& machines, const Request& req
   if (const auto known = pick_remembered(registry, machines, request)) return *known;
   const Found found = find_pick(registry, machines, request);
   if (found.entry == nullptr) refuse_request(registry, machines, request);
-  return {found.entry, found.rule, &machine_for(*found.entry, machines, request.isa), request.threads};
+  return {found.entry, found.rule, &machine_for(*found.entry, machines, request.isa), request.threads, {}};
 }
 
 Choice choice_of(const Registry& registry, const Machines& machines, const Request& request, const Pick& picked) {
@@ -173,6 +184,7 @@ Choice choice_of(const Registry& registry, const Machines& machines, const Reque
   choice.rule = picked.rule;
   choice.isa = picked.isa();
   choice.threads = picked.threads;
+  choice.tiling = picked.tiling;
   if (const WisdomEntry* known = remembered(request)) choice.measurements = known->measurements;
   for (const RegisteredBackend& entry : registry) {
     choice.candidates.push_back(candidate(entry, machines, request));

@@ -32,6 +32,7 @@ struct Pick {
   const char* rule = "";             // in words for people
   const Machine* machine = nullptr;  // as estimate and plan are to see it
   int threads = 1;                   // that are to work on it
+  std::string_view tiling{};         // the backend's; empty: its own choice
 
   /// That its kernels use; generic where it has none of its own.
   Isa isa() const noexcept { return entry->isas.empty() ? Isa::generic : machine->isa; }

@@ -1,6 +1,9 @@
 // The two implementations of linear attention, for calls that have been validated.
 #pragma once
 
+#include <cstddef>
+#include <span>
+
 #include <attune/arguments.hpp>
 #include <attune/executor.hpp>
 
@@ -19,7 +22,11 @@ struct Problem {
 /// Pair by pair, in double. Time O(B · H · Sq · Sk · (D + Dv)).
 void run_naive(const Problem& problem);
 
-/// f32, f16 and bf16. Time O(B · H · n · D · Dv). Throws std::bad_alloc.
-void run_tiled(const Problem& problem, const kernels::Kernels& kernels, Executor& executor);
+/// f32, f16 and bf16. Time O(B · H · n · D · Dv). The workspace holds at least workspace_bytes(), aligned to 64 bytes.
+void run_tiled(const Problem& problem, const kernels::Kernels& kernels, std::span<std::byte> workspace,
+               Executor& executor) noexcept;
+
+/// A state for each segment of 512 keys of each key/value head, and what each thread works in.
+std::size_t workspace_bytes(const Problem& problem, const kernels::Kernels& kernels, int num_threads) noexcept;
 
 }  // namespace attune::linear

@@ -2,8 +2,9 @@
 // computes its rows from the sum of all before it, chunk by chunk. Which rounding happens where depends on the lengths
 // and the instruction set alone, so the number of threads changes no bit.
 #include <algorithm>
-#include <memory>
-#include <new>
+#include <cstddef>
+#include <cstdint>
+#include <span>
 
 #include "backends/linear/chunk.hpp"
 
@@ -13,32 +14,40 @@ namespace {
 constexpr std::int64_t segment_keys = 512;
 static_assert(segment_keys % chunk_keys == 0);
 
-struct Free {
-  void operator()(float* memory) const noexcept { ::operator delete(memory, std::align_val_t{64}); }
-};
-using Floats = std::unique_ptr<float[], Free>;
-
-Floats make_floats(std::int64_t count) {
-  return Floats(
-      static_cast<float*>(::operator new(static_cast<std::size_t>(count) * sizeof(float), std::align_val_t{64})));
-}
-
 std::int64_t segments_of(std::int64_t length) noexcept {
   return std::max<std::int64_t>((length + segment_keys - 1) / segment_keys, 1);
 }
 
+std::int64_t whole_lines(std::int64_t floats) noexcept { return (floats + 15) / 16 * 16; }
+
+/// How the workspace is divided, in floats: states first, then scratch for each thread.
+struct Layout {
+  Sizes sizes;
+  std::int64_t segments, pairs, state_stride, scratch_stride;
+
+  Layout(const Problem& problem, const kernels::Kernels& kernels) noexcept
+      : sizes(problem, kernels),
+        segments(segments_of(problem.tensors.key.shape[2])),
+        pairs(problem.tensors.members * problem.tensors.kv_heads),
+        state_stride(whole_lines(sizes.state_floats())),
+        scratch_stride(whole_lines(sizes.scratch_floats()) + state_stride) {}
+
+  std::int64_t states() const noexcept { return pairs * (segments + 1) * state_stride; }
+  std::int64_t floats(int threads) const noexcept { return states() + threads * scratch_stride; }
+};
+
 class Run {
  public:
-  Run(const Problem& problem, const kernels::Kernels& kernels, Executor& executor)
+  Run(const Problem& problem, const kernels::Kernels& kernels, float* workspace, Executor& executor) noexcept
       : problem_(problem),
         kernels_(kernels),
         executor_(executor),
-        sizes_(problem, kernels),
-        segments_(segments_of(keys())),
-        pairs_(problem.tensors.members * problem.tensors.kv_heads),
-        scratch_stride_(sizes_.scratch_floats() + (sizes_.state_floats() + 15) / 16 * 16),
-        states_(make_floats(pairs_ * (segments_ + 1) * sizes_.state_floats())),
-        scratch_(make_floats(executor.num_threads() * scratch_stride_)) {}
+        layout_(problem, kernels),
+        sizes_(layout_.sizes),
+        segments_(layout_.segments),
+        pairs_(layout_.pairs),
+        states_(workspace),
+        scratch_(workspace + layout_.states()) {}
 
   void all() noexcept {
     const auto sum = [this](std::int64_t item, int worker) noexcept {
@@ -57,11 +66,11 @@ class Run {
  private:
   std::int64_t keys() const noexcept { return problem_.tensors.key.shape[2]; }
   std::int64_t queries() const noexcept { return problem_.tensors.query.shape[2]; }
-  float* scratch(int worker) const noexcept { return scratch_.get() + worker * scratch_stride_; }
+  float* scratch(int worker) const noexcept { return scratch_ + worker * layout_.scratch_stride; }
 
   /// The sum of all keys before a segment; in between, of the segment before it alone. A pair is (batch, kv head).
   float* state(std::int64_t pair, std::int64_t segment) const noexcept {
-    return states_.get() + (pair * (segments_ + 1) + segment) * sizes_.state_floats();
+    return states_ + (pair * (segments_ + 1) + segment) * layout_.state_stride;
   }
 
   template <typename F>
@@ -110,7 +119,7 @@ class Run {
     Chunk chunk(problem_, kernels_, scratch(worker));
     float* seen = state(pair, segments_);
     if (problem_.causal) {
-      seen = scratch(worker) + sizes_.scratch_floats();
+      seen = scratch(worker) + whole_lines(sizes_.scratch_floats());
       std::copy_n(state(pair, segment), sizes_.state_floats(), seen);
     }
     const std::int64_t group = problem_.tensors.group();
@@ -126,15 +135,21 @@ class Run {
   const Problem& problem_;
   const kernels::Kernels& kernels_;
   Executor& executor_;
-  Sizes sizes_;
-  std::int64_t segments_, pairs_, scratch_stride_;
-  Floats states_, scratch_;
+  Layout layout_;
+  const Sizes& sizes_;
+  std::int64_t segments_, pairs_;
+  float *states_, *scratch_;
 };
 
 }  // namespace
 
-void run_tiled(const Problem& problem, const kernels::Kernels& kernels, Executor& executor) {
-  Run(problem, kernels, executor).all();
+void run_tiled(const Problem& problem, const kernels::Kernels& kernels, std::span<std::byte> workspace,
+               Executor& executor) noexcept {
+  Run(problem, kernels, reinterpret_cast<float*>(workspace.data()), executor).all();
+}
+
+std::size_t workspace_bytes(const Problem& problem, const kernels::Kernels& kernels, int num_threads) noexcept {
+  return static_cast<std::size_t>(Layout(problem, kernels).floats(num_threads)) * sizeof(float);
 }
 
 }  // namespace attune::linear

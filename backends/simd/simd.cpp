@@ -155,7 +155,7 @@ double SimdBackend::estimate(const Problem& problem, const Extents& extents, con
   // A few rows cost at least what reading their keys and values costs, and here without fetching ahead.
   constexpr std::int64_t few_rows = 8;
   if (problem.group() * extents.queries > few_rows) return seconds;
-  return std::max(seconds, 1.2 * tiles::estimate_decode_seconds(problem, extents, machine, 1));
+  return std::max(seconds, 1.2 * tiles::estimate_reading_seconds(problem, extents, 1));
 }
 
 }  // namespace

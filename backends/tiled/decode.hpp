@@ -2,8 +2,9 @@
 // read once and memory is the limit; the keys are split into chunks, an item of work each, whose states are joined in
 // order afterwards. Source: "Flash-Decoding for long-context inference", 2023.
 //
-// Which of two ways they are computed is the problem's affair alone: with head dims in lanes (decode_rows.hpp), or in a
-// tile, where weights are wanted or more than a few rows meet products of bf16 pairs, which only tiles have.
+// Which of two ways they are computed is the plan's affair, whatever the call: with head dims in lanes
+// (decode_rows.hpp), or in a tile, where weights are wanted, the tiling says so, or more than a few rows meet products
+// of bf16 pairs, which only tiles have.
 #pragma once
 
 #include <algorithm>
@@ -17,6 +18,7 @@
 
 #include "backends/kernels/kernels.hpp"
 #include "backends/tiled/decode_rows.hpp"
+#include "backends/tiled/tiling.hpp"
 #include "backends/tiled/walk.hpp"
 #include "backends/tiled/work_list.hpp"
 #include "backends/tiles/key_block.hpp"
@@ -28,23 +30,27 @@ namespace attune::tiled {
 /// How a plan computes the members of which takes() is true.
 class Decode {
  public:
-  Decode(const kernels::Kernels& kernels, const Problem& problem, const tiles::ScratchLayout& scratch) noexcept
+  Decode(const kernels::Kernels& kernels, const Problem& problem, FewRows few_rows,
+         const tiles::ScratchLayout& scratch) noexcept
       : kernels_(kernels),
         problem_(problem),
-        most_in_lanes_(most_rows_in_lanes(problem, kernels)),
+        few_rows_(few_rows),
+        most_in_lanes_(most_rows_in_lanes(problem, kernels, few_rows)),
         walk_{kernels},
         scratch_(scratch),
         layout_(kernels, problem) {}
 
   /// So many rows of a head may have their head dims in lanes.
-  static int most_rows_in_lanes(const Problem& problem, const kernels::Kernels& kernels) noexcept {
-    if (problem.weights) return 0;
-    return tiles::multiplies_pairs(problem, kernels) ? few_decode_rows : max_decode_rows;
+  static int most_rows_in_lanes(const Problem& problem, const kernels::Kernels& kernels,
+                                FewRows few_rows = FewRows::by_size) noexcept {
+    if (problem.weights || few_rows == FewRows::in_query_lanes) return 0;
+    const bool few = few_rows == FewRows::by_size && tiles::multiplies_pairs(problem, kernels);
+    return few ? few_decode_rows : max_decode_rows;
   }
 
   bool takes(std::int64_t rows, std::int64_t keys) const noexcept {
-    if (rows <= most_in_lanes_) return decodes_by_rows(rows, keys);
-    return splits_keys(rows, kernels_.lanes, keys) && (problem_.weights || keys > 2 * max_chunk);
+    if (rows <= most_in_lanes_) return few_rows_ == FewRows::in_dim_lanes ? rows >= 1 : decodes_by_rows(rows, keys);
+    return splits_keys(rows, kernels_.lanes, keys) && (most_in_lanes_ == 0 || keys > 2 * max_chunk);
   }
   bool takes(const tiles::HeadRows& head) const noexcept { return takes(head.count, head.member.keys); }
 
@@ -85,6 +91,7 @@ class Decode {
 
   const kernels::Kernels& kernels_;
   Problem problem_;
+  FewRows few_rows_;
   int most_in_lanes_;
   KeyWalk walk_;
   tiles::ScratchLayout scratch_;

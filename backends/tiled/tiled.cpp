@@ -29,6 +29,7 @@ using tiled::Decode;
 using tiled::Item;
 using tiled::KeyWalk;
 using tiled::max_tiles_per_item;
+using tiled::Tiling;
 using tiled::WorkList;
 using tiles::HeadRows;
 using tiles::QueryTile;
@@ -59,9 +60,10 @@ struct Following {
 
 class TiledPlan final : public Plan {
  public:
-  TiledPlan(const Problem& problem, Isa isa, const Kernels& kernels)
+  TiledPlan(const Problem& problem, Isa isa, const Kernels& kernels, const Tiling& tiling)
       : Plan(problem, isa),
         kernels_(kernels),
+        grain_(tiling.grain),
         block_keys_(tiles::KeyCut::most_keys(kernels.key_rows, problem.head_dim, problem.value_dim)),
         scratch_(kernels, problem,
                  {.tiles = max_tiles_per_item,
@@ -69,7 +71,7 @@ class TiledPlan final : public Plan {
                   .score_keys = block_keys_,
                   .copied_keys = block_keys_}),
         walk_{kernels},
-        decode_(kernels, problem, scratch_) {}
+        decode_(kernels, problem, tiling.few_rows, scratch_) {}
 
   std::size_t workspace_bytes(const Extents& extents, int num_threads) const noexcept override {
     const auto threads = static_cast<std::size_t>(num_threads);
@@ -89,6 +91,7 @@ class TiledPlan final : public Plan {
                 float* memory) const noexcept;
 
   const Kernels& kernels_;
+  tiled::Grain grain_;
   std::int64_t block_keys_;
   tiles::ScratchLayout scratch_;
   KeyWalk walk_;
@@ -97,7 +100,7 @@ class TiledPlan final : public Plan {
 
 WorkList TiledPlan::work_list(std::int64_t members, std::int64_t longest_queries, int threads) const noexcept {
   const Problem& p = problem();
-  return {{members, p.kv_heads, p.group() * longest_queries, kernels_.lanes, threads}, p.causal};
+  return {{members, p.kv_heads, p.group() * longest_queries, kernels_.lanes, threads, grain_}, p.causal};
 }
 
 Survey TiledPlan::survey(const Arguments& arguments) const noexcept {
@@ -199,7 +202,7 @@ class TiledBackend final : public Backend {
 
   double estimate(const Problem& problem, const Extents& extents, const Machine& machine,
                   int threads) const noexcept override {
-    constexpr double wake_seconds = 5e-6;
+    constexpr double wake_seconds = 3e-6;
     const std::int64_t rows = problem.group() * extents.queries;
     if (rows <= Decode::most_rows_in_lanes(problem, tiles::kernels_for(machine)) &&
         tiled::decodes_by_rows(rows, extents.keys)) {
@@ -214,7 +217,18 @@ class TiledBackend final : public Backend {
   }
 
   std::shared_ptr<const Plan> plan(const Problem& problem, const Machine& machine) const override {
-    return std::make_shared<TiledPlan>(problem, machine.isa, tiles::kernels_for(machine));
+    return std::make_shared<TiledPlan>(problem, machine.isa, tiles::kernels_for(machine), Tiling{});
+  }
+
+  std::span<const std::string_view> tilings() const noexcept override { return tiled::tiling_names; }
+
+  std::shared_ptr<const Plan> plan_as(std::string_view tiling, const Problem& problem,
+                                      const Machine& machine) const override {
+    for (const Tiling& known : tiled::tilings) {
+      if (known.name == tiling)
+        return std::make_shared<TiledPlan>(problem, machine.isa, tiles::kernels_for(machine), known);
+    }
+    return Backend::plan_as(tiling, problem, machine);
   }
 };
 

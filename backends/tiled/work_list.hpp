@@ -11,12 +11,20 @@ namespace attune::tiled {
 inline constexpr int max_tiles_per_item = 16;
 inline constexpr int max_rows_per_item = 256;
 
+/// How many tiles an item takes.
+enum class Grain : std::uint8_t {
+  balanced,  // several items for each thread
+  small,     // one tile
+  large      // as many as fit
+};
+
 struct WorkShape {
   std::int64_t members = 0;
   std::int64_t kv_heads = 0;
   std::int64_t rows = 0;  // group · queries of the longest member
   int lanes = 1;          // rows of a tile
   int threads = 1;
+  Grain grain = Grain::balanced;
 };
 
 /// What one item is about: tiles_per_item tiles of one (member, kv head).

@@ -46,24 +46,33 @@ const kernels::Kernels& kernels_for(const Machine& machine) {
 }
 
 double estimate_seconds(const Problem& problem, const Extents& extents, const Machine& machine) noexcept {
-  // A pair of query and key costs its products and a softmax worth about 7 head dims, and idle lanes cost as much as
-  // busy ones: tiles are one or two vectors wide.
+  // A pair of query and key costs its products and a softmax worth about 7 head dims; a query's way into its tile and
+  // out of it costs as much as 10 more keys; and idle lanes cost as much as busy ones: tiles are one or two vectors
+  // wide.
+  constexpr double keys_of_a_query = 10;
   const auto* kernels = kernels::find(name(machine.isa));
   const std::int64_t vector = kernels != nullptr ? kernels->lanes / 2 : 1;
   const std::int64_t rows = std::max<std::int64_t>(problem.group() * extents.queries, 1);
   const double idle = static_cast<double>((rows + vector - 1) / vector * vector) / static_cast<double>(rows);
-  const double pairs = idle * attended_pairs(problem, extents);
+  const double queries = static_cast<double>(problem.heads) * static_cast<double>(extents.total_queries);
+  const double pairs = idle * (attended_pairs(problem, extents) + keys_of_a_query * queries);
   return pairs * 2.0 * static_cast<double>(problem.head_dim + problem.value_dim + 14) / typical_peak(machine.isa);
+}
+
+double estimate_reading_seconds(const Problem& problem, const Extents& extents, int threads) noexcept {
+  const double token_bytes = static_cast<double>(problem.head_dim) * static_cast<double>(size_of(problem.key_dtype)) +
+                             static_cast<double>(problem.value_dim) * static_cast<double>(size_of(problem.value_dtype));
+  const double bytes = static_cast<double>(problem.kv_heads) * static_cast<double>(extents.total_keys) * token_bytes;
+  return bytes / (threads == 1 ? 20e9 : 30e9);  // most of it to the first thread
 }
 
 double estimate_decode_seconds(const Problem& problem, const Extents& extents, const Machine& machine,
                                int threads) noexcept {
-  // Two thirds of the peak, or what memory gives: most of it to the first thread.
-  const double operations = flops(problem, extents) * 1.5 / typical_peak(machine.isa) / threads;
-  const double token_bytes = static_cast<double>(problem.head_dim) * static_cast<double>(size_of(problem.key_dtype)) +
-                             static_cast<double>(problem.value_dim) * static_cast<double>(size_of(problem.value_dtype));
-  const double bytes = static_cast<double>(problem.kv_heads) * static_cast<double>(extents.total_keys) * token_bytes;
-  return std::max(operations, bytes / (threads == 1 ? 20e9 : 30e9));
+  // Two thirds of the peak, and for each row sums across lanes and a state to join and to write; or what memory gives.
+  constexpr double row_seconds = 0.12e-6;
+  const double rows = static_cast<double>(problem.heads) * static_cast<double>(extents.total_queries);
+  const double operations = (flops(problem, extents) * 1.5 / typical_peak(machine.isa) + rows * row_seconds) / threads;
+  return std::max(operations, estimate_reading_seconds(problem, extents, threads));
 }
 
 }  // namespace attune::tiles

@@ -23,6 +23,9 @@ const kernels::Kernels& kernels_for(const Machine& machine);
 /// Seconds on one thread, from the instruction set's width and typical shares of peak.
 double estimate_seconds(const Problem& problem, const Extents& extents, const Machine& machine) noexcept;
 
+/// Seconds that memory takes to deliver keys and values once.
+double estimate_reading_seconds(const Problem& problem, const Extents& extents, int threads) noexcept;
+
 /// Seconds of a decode whose keys are split and whose head dims lie in lanes: the larger of its operations and of what
 /// memory takes to deliver keys and values.
 double estimate_decode_seconds(const Problem& problem, const Extents& extents, const Machine& machine,

@@ -19,6 +19,7 @@ std::vector<const Machine*> machines_for(const RegisteredBackend& entry, const M
   for (const Isa isa : machines.best().isas) {
     if (std::find(entry.isas.begin(), entry.isas.end(), isa) != entry.isas.end()) result.push_back(&machines.with(isa));
   }
+  std::reverse(result.begin(), result.end());  // the strongest first
   return result;
 }
 
@@ -33,27 +34,35 @@ std::vector<int> thread_counts(const RegisteredBackend& entry, int threads) {
 }  // namespace
 
 Variant TuneCandidate::variant() const {
-  return {std::string(entry->name()), entry->isas.empty() ? Isa::generic : machine->isa, threads};
+  return {std::string(entry->name()), entry->isas.empty() ? Isa::generic : machine->isa, threads, std::string(tiling)};
+}
+
+double TuneCandidate::estimate(const Request& request) const noexcept {
+  return entry->backend->estimate(request.problem, request.extents, *machine, threads);
 }
 
 std::string to_text(const Variant& variant) {
   return variant.backend + ", " + name(variant.isa) + ", " + std::to_string(variant.threads) +
-         (variant.threads == 1 ? " thread" : " threads");
+         (variant.threads == 1 ? " thread" : " threads") + (variant.tiling.empty() ? "" : ", " + variant.tiling);
 }
 
 std::vector<TuneCandidate> candidates_of(const Registry& registry, const Machines& machines, const Request& request) {
   const Pick untuned = pick(registry, machines, request);
   const int threads = untuned.entry->backend->parallel() ? request.threads : 1;
-  std::vector<TuneCandidate> result{{untuned.entry, untuned.machine, threads}};
+  std::vector<TuneCandidate> result{{untuned.entry, untuned.machine, threads, {}}};
   for (const RegisteredBackend& entry : registry) {
     if (request.reproducible || !may_compute(entry, machines, request)) continue;
     for (const Machine* machine : machines_for(entry, machines, request)) {
       for (const int count : thread_counts(entry, request.threads)) {
-        const TuneCandidate candidate{&entry, machine, count};
+        const TuneCandidate candidate{&entry, machine, count, {}};
         if (candidate.variant() != result.front().variant()) result.push_back(candidate);
       }
     }
   }
+  // Where time is short, it is to go to those that may win.
+  std::stable_sort(result.begin() + 1, result.end(), [&request](const TuneCandidate& a, const TuneCandidate& b) {
+    return a.estimate(request) < b.estimate(request);
+  });
   return result;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <attune/tuning.hpp>
@@ -16,16 +17,18 @@ struct TuneCandidate {
   const RegisteredBackend* entry = nullptr;
   const Machine* machine = nullptr;  // as the backend's plan is to see it
   int threads = 1;
+  std::string_view tiling{};  // the backend's; empty: its own choice
 
   Variant variant() const;
+  double estimate(const Request& request) const noexcept;  // in seconds, without the tiling
 };
 
-/// "tiled, avx2, 2 threads"
+/// "tiled, avx2, 2 threads", "tiled, avx2, 2 threads, small items"
 std::string to_text(const Variant& variant);
 
 /// Every backend that takes the request, times the instruction sets that it and this machine have (or the forced one),
-/// times 1, 2, 4 … and all threads where it uses several. The first is what would be chosen without wisdom.
-/// Throws as pick().
+/// times 1, 2, 4 … and all threads where it uses several; each in the backend's own tiling. The first is what would be
+/// chosen without wisdom, the others follow by their estimates. Throws as pick().
 std::vector<TuneCandidate> candidates_of(const Registry& registry, const Machines& machines, const Request& request);
 
 }  // namespace attune::detail

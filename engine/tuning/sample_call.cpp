@@ -49,23 +49,6 @@ std::size_t count_of(const TensorLayout& layout) noexcept {
   return count;
 }
 
-DType mask_dtype(MaskKind kind) noexcept {
-  switch (kind) {
-    case MaskKind::f32:
-      return DType::f32;
-    case MaskKind::f16:
-      return DType::f16;
-    case MaskKind::bf16:
-      return DType::bf16;
-    case MaskKind::f64:
-      return DType::f64;
-    case MaskKind::none:
-    case MaskKind::boolean:
-      break;
-  }
-  return DType::boolean;
-}
-
 TensorLayout typed(TensorLayout layout, DType dtype) noexcept {
   layout.dtype = dtype;
   return layout;

@@ -29,9 +29,9 @@ double Series::noise() const {
   return 2 * standard_error * spread() / std::sqrt(static_cast<double>(samples_.size()));
 }
 
-bool beats(const Series& challenger, const Series& holder) {
-  const double gain = holder.median() - challenger.median();
-  return gain > 0.03 * holder.median() && gain > std::hypot(challenger.noise(), holder.noise());
+bool is_gain(const Series& ratios) {
+  const double gain = 1 - ratios.median();
+  return ratios.size() > 0 && gain > least_gain && gain > ratios.noise();
 }
 
 }  // namespace attune::detail

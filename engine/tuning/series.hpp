@@ -25,7 +25,11 @@ class Series {
   std::vector<double> samples_;
 };
 
-/// Is `challenger` faster than `holder` by more than 3 % and by more than what noise explains?
-bool beats(const Series& challenger, const Series& holder);
+/// What a challenger must be faster by to take a place, however calm the machine.
+inline constexpr double least_gain = 0.03;
+
+/// `ratios`: of a challenger's time by the holder's. Is it faster, by more than 3 % and by more than what noise
+/// explains?
+bool is_gain(const Series& ratios);
 
 }  // namespace attune::detail

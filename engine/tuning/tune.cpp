@@ -1,6 +1,6 @@
-// Engine::tune. The candidates race; who is faster than what would be chosen anyway by more than 3 % and more than
-// noise, twice, and agrees with the definition on sampled rows, takes its place. In doubt nothing changes: what is
-// chosen without wisdom is never replaced by something slower.
+// Engine::tune. The candidates race, and who is faster there than what would be chosen anyway meets it in two duels.
+// Who wins both by more than 3 % and more than noise, and agrees with the definition on sampled rows, takes its place.
+// In doubt nothing changes: what is chosen without wisdom is never replaced by something slower.
 #include <algorithm>
 #include <chrono>
 #include <list>
@@ -11,6 +11,7 @@
 
 #include "engine/complaint.hpp"
 #include "engine/engine_state.hpp"
+#include "engine/tuning/duel.hpp"
 #include "engine/tuning/race.hpp"
 #include "engine/tuning/row_check.hpp"
 
@@ -20,12 +21,17 @@ using namespace detail;
 
 namespace {
 
-constexpr double share_of_first_race = 0.6;  // of the budget; the rest is for the second
-constexpr int most_rounds = 60;
+/// Of the budget, spent when each of these ends; the rest is for the duels.
+constexpr double end_of_race = 0.4, end_of_tilings = 0.55;
+constexpr double share_of_duel = 0.4;  // of what is left
+constexpr int most_rounds = 40, most_pairs = 100;
+constexpr std::size_t most_challengers = 3;
+constexpr std::size_t most_tiled_again = 2;  // of the leaders, in other tilings
 constexpr std::size_t most_kept_measurements = 32;
 constexpr double hopeless = 20;  // times slower, by estimate of a built-in or by its first run
 
-constexpr double long_run = 0.1;  // seconds: such a run is not repeated to see whether it was a bad one
+constexpr double is_a_sample = 1e-3;  // seconds: a run of this length tells as much as a sample does
+constexpr double long_run = 0.1;      // seconds: such a run is not repeated to see whether it was a bad one
 
 class Tuning {
  public:
@@ -39,19 +45,19 @@ class Tuning {
         candidates_(candidates_of(registry, machines, request)) {}
 
   TuneResult run() {
-    add_runners();
-    budget_.set_share(share_of_first_race);
-    std::vector<Runner*> racers;
-    for (Runner& runner : runners_) {
-      if (runner.out.empty()) racers.push_back(&runner);
-    }
-    const bool enough = race(racers, default_runner(), budget_, most_rounds);
-    budget_.set_share(1);
     TuneResult result;
-    Runner* const winner = enough ? find_winner(racers, result.why) : &default_runner();
-    if (!enough) result.why = "stopped before enough was measured: nothing changes";
+    Runner* winner = nullptr;
+    add_runners();
+    if (race_until(end_of_race)) {
+      if (add_tilings()) race_until(end_of_tilings);
+      winner = find_winner(result.why);
+    } else {
+      result.why = budget_.was_stopped() ? "stopped before enough was measured: nothing changes"
+                                         : "the budget was spent before enough was measured: nothing changes";
+    }
+    result.learned = winner != nullptr;
+    if (winner == nullptr) winner = &default_runner();
     result.winner = winner->candidate().variant();
-    result.learned = enough;
     result.measurements = measurements(*winner);
     result.seconds = budget_.elapsed();
     return result;
@@ -59,7 +65,7 @@ class Tuning {
 
   std::string winner_version(const Variant& winner) const {
     for (const TuneCandidate& candidate : candidates_) {
-      if (candidate.variant() == winner) return std::string(candidate.entry->backend->version());
+      if (candidate.entry->name() == winner.backend) return std::string(candidate.entry->backend->version());
     }
     return "";
   }
@@ -67,34 +73,57 @@ class Tuning {
  private:
   Runner& default_runner() { return runners_.front(); }
 
-  double estimate(const TuneCandidate& candidate) const {
-    return candidate.entry->backend->estimate(request_.problem, request_.extents, *candidate.machine,
-                                              candidate.threads);
-  }
-
   /// Each runs at least once, so that everything is warm; who is hopeless does not race.
   void add_runners() {
-    const double expected = estimate(candidates_.front());
+    const double expected = candidates_.front().estimate(request_);
     for (const TuneCandidate& candidate : candidates_) {
       const bool is_default = &candidate == &candidates_.front();
-      const double ratio = estimate(candidate) / std::max(expected, 1e-9);
+      const double ratio = candidate.estimate(request_) / std::max(expected, 1e-9);
       if (!is_default && candidate.entry->builtin && ratio > hopeless) {
         add_refused(candidate, "not measured: estimated to be more than 20 times slower");
-      } else if (!is_default && !budget_.goes_on(to_text(candidate.variant()))) {
-        add_refused(candidate, "not measured: the budget was spent");
       } else {
         add_runner(candidate, is_default);
       }
     }
   }
 
+  /// The leaders again, in the other tilings of their backends. Answers whether there are any.
+  bool add_tilings() {
+    if (request_.reproducible) return false;
+    const std::vector<Runner*> leaders = racers();
+    bool found = false;
+    for (std::size_t i = 0; i < std::min(leaders.size(), most_tiled_again); ++i) {
+      TuneCandidate candidate = leaders[i]->candidate();
+      const std::string own_way = words_of_plan(candidate);
+      for (const std::string_view tiling : candidate.entry->backend->tilings()) {
+        candidate.tiling = tiling;
+        if (words_of_plan(candidate) == own_way) continue;  // the same for these sizes
+        add_runner(candidate, false);
+        found = true;
+      }
+    }
+    return found;
+  }
+
+  /// Empty: it makes none, which whoever makes a runner of it will be told.
+  std::string words_of_plan(const TuneCandidate& candidate) const try {
+    const auto plan = candidate.entry->backend->plan_as(candidate.tiling, request_.problem, *candidate.machine);
+    return plan ? plan->describe(request_.extents, candidate.threads) : "";
+  } catch (const Error&) {
+    return "";
+  }
+
   void add_runner(const TuneCandidate& candidate, bool is_default) {
+    if (!is_default && !budget_.goes_on(to_text(candidate.variant()))) {
+      return add_refused(candidate, "not measured: the budget was spent");
+    }
     try {
       Runner& runner = runners_.emplace_back(candidate, call_, executor_);
       if (!rows_) rows_.emplace(runner.call().arguments());
       double seconds = spoil_and_run(runner);  // cold, and maybe disturbed
       if (is_default || seconds < long_run) seconds = spoil_and_run(runner);
       if (is_default) default_seconds_ = seconds;
+      if (seconds >= is_a_sample) runner.series.add(seconds);
       const std::string fault = rows_->fault();
       if (!fault.empty() && is_default) {
         throw Error(ErrorCode::backend_failed,
@@ -103,7 +132,7 @@ class Tuning {
       if (!fault.empty()) {
         runner.out = "is not what the definition says: " + fault.substr(0, 200);
       } else if (seconds > hopeless * default_seconds_) {
-        runner.series.add(seconds);
+        if (runner.series.size() == 0) runner.series.add(seconds);
         runner.out = "more than 20 times slower, by one run";
       }
     } catch (const Error& error) {
@@ -123,31 +152,53 @@ class Tuning {
     return runner.run();
   }
 
-  Runner* find_winner(std::vector<Runner*> racers, std::string& why) {
-    Runner& holder = default_runner();
-    std::sort(racers.begin(), racers.end(),
-              [](const Runner* a, const Runner* b) { return a->series.median() < b->series.median(); });
-    for (Runner* challenger : racers) {
-      if (challenger == &holder || !challenger->out.empty()) continue;
-      if (!beats(challenger->series, holder.series)) break;  // and so do those behind it not
-      if (beats_again(*challenger, holder)) {
-        why = "measured twice to be faster than " + to_text(holder.candidate().variant());
-        return challenger;
-      }
-      challenger->out = "faster once, but not a second time";
+  /// Those that are not out, the fastest first.
+  std::vector<Runner*> racers() {
+    std::vector<Runner*> result;
+    for (Runner& runner : runners_) {
+      if (runner.out.empty()) result.push_back(&runner);
     }
-    why = racers.size() > 1 ? "no other one was clearly faster, twice" : "there is no other one to compare with";
-    return &holder;
+    std::stable_sort(result.begin(), result.end(),
+                     [](const Runner* a, const Runner* b) { return a->series.median() < b->series.median(); });
+    return result;
   }
 
-  bool beats_again(Runner& challenger, Runner& holder) {
-    const Series first_challenger = std::exchange(challenger.series, {});
-    const Series first_holder = std::exchange(holder.series, {});
-    const bool enough = race({&challenger, &holder}, holder, budget_, most_rounds);
-    const bool again = enough && beats(challenger.series, holder.series);
-    challenger.series = first_challenger;  // what is told compares all in one race
-    holder.series = first_holder;
-    return again;
+  bool race_until(double share) {
+    budget_.set_share(share);
+    return race(racers(), budget_, most_rounds);
+  }
+
+  /// Null where no verdict was reached.
+  Runner* find_winner(std::string& why) {
+    Runner& holder = default_runner();
+    Runner* winner = &holder;
+    std::vector<Runner*> challengers = racers();
+    std::erase_if(challengers, [&holder](const Runner* runner) {
+      return runner == &holder || runner->series.size() < fewest_rounds;
+    });
+    if (challengers.size() > most_challengers) challengers.resize(most_challengers);
+    why = runners_.size() > 1 ? "no other one was clearly faster, twice" : "there is no other one to compare with";
+    for (Runner* challenger : challengers) {
+      if (challenger->series.median() >= holder.series.median()) break;  // and so are those behind it
+      if (!wins_twice(*challenger, *winner)) continue;
+      winner = challenger;
+      why = "measured twice to be faster than " + to_text(holder.candidate().variant());
+    }
+    return winner;
+  }
+
+  /// Against the default, and once there is a winner against that: the order of the race may be luck.
+  bool wins_twice(Runner& challenger, Runner& holder) {
+    if (!wins(challenger, holder)) return false;
+    if (wins(challenger, holder)) return true;
+    challenger.out = "faster once, but not a second time";
+    return false;
+  }
+
+  bool wins(Runner& challenger, Runner& holder) {
+    const double spent = budget_.elapsed() / options_.budget_seconds;
+    budget_.set_share(spent + (1 - spent) * share_of_duel);
+    return duel(challenger, holder, budget_, most_pairs).won();
   }
 
   std::vector<Measurement> measurements(const Runner& winner) const {

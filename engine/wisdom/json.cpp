@@ -182,12 +182,15 @@ Buckets buckets_of(const Json& json) {
 }
 
 Json variant_json(const Variant& variant) {
-  return {{"backend", variant.backend}, {"isa", name(variant.isa)}, {"threads", variant.threads}};
+  Json json{{"backend", variant.backend}, {"isa", name(variant.isa)}, {"threads", variant.threads}};
+  if (!variant.tiling.empty()) json["tiling"] = variant.tiling;
+  return json;
 }
 
 Variant variant_of(const Json& json) {
   return {text(json, "backend"), *isa_named(text(json, "isa")),
-          static_cast<int>(integer(json, "threads", 1, most_threads))};
+          static_cast<int>(integer(json, "threads", 1, most_threads)),
+          json.contains("tiling") ? text(json, "tiling") : ""};
 }
 
 Json measurement_json(const Measurement& m) {

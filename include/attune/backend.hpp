@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <attune/arguments.hpp>
+#include <attune/error.hpp>
 #include <attune/executor.hpp>
 #include <attune/export.hpp>
 #include <attune/machine.hpp>
@@ -128,6 +129,17 @@ class ATTUNE_API Backend {
   /// A plan for a problem that supports() takes, for kernels of machine.isa. The result must not refer to
   /// the backend. Throws Error.
   virtual std::shared_ptr<const Plan> plan(const Problem& problem, const Machine& machine) const = 0;
+
+  /// Names of other ways to cut a problem into work than the one that plan() chooses, short and of static storage: each
+  /// is a variant that Engine::tune() may find to be faster on this machine. Those of a plugin do not cross its ABI.
+  virtual std::span<const std::string_view> tilings() const noexcept { return {}; }
+
+  /// plan(), cut in one of tilings(), or with an empty name in plan()'s own way. Throws as plan().
+  virtual std::shared_ptr<const Plan> plan_as(std::string_view tiling, const Problem& problem,
+                                              const Machine& machine) const {
+    if (tiling.empty()) return plan(problem, machine);
+    throw Error(ErrorCode::invalid_argument, "tiling: \"" + std::string(tiling) + "\" is unknown");
+  }
 
   /// What it promises beyond the right result; what it does not promise is not tested.
   virtual TraitSet traits() const noexcept { return {}; }

@@ -23,6 +23,8 @@
 
 namespace attune {
 
+struct LinearAttentionOptions;  // linear_attention.hpp
+
 /// What became of one backend in a choice.
 struct Candidate {
   std::string backend;
@@ -38,6 +40,7 @@ struct Choice {
   std::string rule;                       // the rule that chose it, in words
   Isa isa = Isa::generic;                 // the instruction set its plan uses
   int threads = 1;                        // of the executor, that are to be used
+  std::string tiling;                     // that tune() has found the fastest; empty: the backend's own choice
   std::vector<Candidate> candidates;      // every backend of the engine
   std::vector<Measurement> measurements;  // what tune() measured of this problem, by variant; empty: it was not tuned
 };
@@ -142,6 +145,9 @@ class ATTUNE_API Engine {
   /// executor (default: the engine's own). A warm call allocates nothing. Throws Error: invalid_argument,
   /// unsupported, backend_failed, out_of_memory; only after the last two may anything have been written.
   void attention(const Tensors& tensors, const AttentionOptions& options = {}, Executor* executor = nullptr);
+
+  /// attune::linear_attention() on this engine's executor and workspaces. A warm call of tiled allocates nothing.
+  void linear_attention(const Tensors& tensors, const LinearAttentionOptions& options, Executor* executor = nullptr);
 
  private:
   struct State;

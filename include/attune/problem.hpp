@@ -13,6 +13,24 @@ namespace attune {
 
 enum class MaskKind : std::uint8_t { none, boolean, f32, f16, bf16, f64 };
 
+/// Of a mask's elements; boolean where there is no mask.
+constexpr DType mask_dtype(MaskKind kind) noexcept {
+  switch (kind) {
+    case MaskKind::f32:
+      return DType::f32;
+    case MaskKind::f16:
+      return DType::f16;
+    case MaskKind::bf16:
+      return DType::bf16;
+    case MaskKind::f64:
+      return DType::f64;
+    case MaskKind::none:
+    case MaskKind::boolean:
+      break;
+  }
+  return DType::boolean;
+}
+
 /// One bit for everything a problem may ask of a backend. A new option is a new bit at the end.
 enum class Feature : std::uint64_t {
   causal = 1ull << 0,

@@ -15,6 +15,7 @@ struct Variant {
   std::string backend;
   Isa isa = Isa::generic;
   int threads = 1;
+  std::string tiling{};  // one of Backend::tilings(); empty: the backend's own choice
 
   bool operator==(const Variant&) const = default;
 };

@@ -201,6 +201,19 @@ TEST(Profile, FindsWhatIsKnown) {
   EXPECT_TRUE(contains(remarks, "Within 10 MB: up to about 100000 tokens, extrapolated (line full).")) << remarks;
 }
 
+TEST(Profile, SaysWhenAPeakCannotBeRight) {
+  const ScratchFolder folder;
+  const auto remarks_of = [&](double (*seconds)(double)) {
+    const std::string file = folder.file("p.json", made_up({{"some", seconds}}).dump());
+    const Outcome outcome = run_attune({"profile", "--load", file, "--json"});
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    return outcome.json()["remarks"].dump();
+  };
+  const char* const doubt = "Shares of peak above 100 %";
+  EXPECT_FALSE(contains(remarks_of([](double n) { return n * n / 0.99e11; }), doubt));
+  EXPECT_TRUE(contains(remarks_of([](double n) { return n * n / 1.07e11; }), doubt));
+}
+
 TEST(Profile, WhatThereIsNoTimeForIsSaidWithWhatItWouldTake) {
   const Outcome outcome = run_attune({"profile", "--seq", "8192:16384", "--heads", "64", "--seconds", "0.5",
                                       "--backends", "naive", "--variants", "full", "--json"});

@@ -3,12 +3,15 @@
 #include <algorithm>
 #include <cstdio>
 #include <map>
+#include <memory>
 #include <string>
+#include <utility>
 
 #include <attune/engine.hpp>
 #include <attune/plugins.hpp>
 
 #include "tests/conformance/suite.hpp"
+#include "tests/linear/suite.hpp"
 
 namespace {
 
@@ -16,11 +19,41 @@ using namespace attune::conformance;
 
 constexpr int passed = 0, failed = 1, wrong_usage = 2, cannot_run_here = 77;  // 77: what ctest shows as skipped
 
+/// A backend that always cuts its work in one of its tilings.
+class InTiling final : public attune::Backend {
+ public:
+  InTiling(std::shared_ptr<const attune::Backend> backend, std::string tiling)
+      : backend_(std::move(backend)), tiling_(std::move(tiling)) {}
+
+  std::string_view name() const noexcept override { return backend_->name(); }
+  std::string_view description() const noexcept override { return backend_->description(); }
+  std::vector<attune::Isa> instruction_sets() const override { return backend_->instruction_sets(); }
+  bool parallel() const noexcept override { return backend_->parallel(); }
+  attune::TraitSet traits() const noexcept override { return backend_->traits(); }
+  bool supports(const attune::Problem& problem, const attune::Extents& extents, std::string* reason) const override {
+    return backend_->supports(problem, extents, reason);
+  }
+  double estimate(const attune::Problem& problem, const attune::Extents& extents, const attune::Machine& machine,
+                  int threads) const noexcept override {
+    return backend_->estimate(problem, extents, machine, threads);
+  }
+  std::shared_ptr<const attune::Plan> plan(const attune::Problem& problem,
+                                           const attune::Machine& machine) const override {
+    return backend_->plan_as(tiling_, problem, machine);
+  }
+
+ private:
+  std::shared_ptr<const attune::Backend> backend_;
+  std::string tiling_;
+};
+
 struct Choice {
   std::string backend = "naive";
   std::string plugin;  // a file; then `backend` does not count
   std::string twin;
   std::string isa;
+  std::string tiling;
+  std::string linear;  // an implementation of linear attention; then the cases are those of tests/linear
   bool list = false;
   bool isolate = false;
   bool failures_only = false;
@@ -66,6 +99,10 @@ int parse(int argc, char** argv, Choice& choice) {
       ->excludes(backend);
   app.add_option("--same-bits-as", choice.twin, "Every run must give the bits that this backend gives");
   app.add_option("--isa", choice.isa, "Its instruction set, for example avx2; default: the best of this machine");
+  app.add_option("--tiling", choice.tiling, "Cut work in this one of its tilings; default: as it does by itself");
+  app.add_option("--linear", choice.linear, "Test linear attention by this implementation instead: naive, tiled")
+      ->check(CLI::IsMember({"naive", "tiled"}))
+      ->excludes(backend);
   app.add_option("--tier", tier, "How much")->check(CLI::IsMember({"quick", "full"}))->capture_default_str();
   app.add_option("--filter", choice.settings.filter, "Only cases whose name holds this, or matches this glob");
   app.add_option("--seed", choice.settings.seed, "Of every random number")->capture_default_str();
@@ -111,10 +148,15 @@ class Summary {
   void print_all() const {
     if (!skips_.empty()) std::printf("\nSkipped, by reason:\n");
     for (const auto& [reason, count] : skips_) std::printf("%6d  %s\n", count, reason.c_str());
+    print_counts();
+    std::printf("The largest error was %.2f of its tolerance (%s).\n", worst_share_, worst_case_.c_str());
+    if (!counts_.contains(Verdict::pass)) std::printf("No case passed: a backend that takes nothing does not pass.\n");
+  }
+
+  void print_counts() const {
     std::printf("\n");
     for (const auto& [verdict, count] : counts_) std::printf("%d %s  ", count, name(verdict));
-    std::printf("\nThe largest error was %.2f of its tolerance (%s).\n", worst_share_, worst_case_.c_str());
-    if (!counts_.contains(Verdict::pass)) std::printf("No case passed: a backend that takes nothing does not pass.\n");
+    std::printf("\n");
   }
 
  private:
@@ -142,6 +184,7 @@ int test(const Choice& choice) {
   const auto oracle = find(engine, "naive");
   Subject subject{nullptr, engine.machine(), {}};
   subject.backend = choice.plugin.empty() ? find_or_refuse(engine, choice.backend) : attune::open_plugin(choice.plugin);
+  if (!choice.tiling.empty()) subject.backend = std::make_shared<InTiling>(subject.backend, choice.tiling);
   subject.traits = subject.backend->traits();
   if (!choice.twin.empty()) subject.twin = find_or_refuse(engine, choice.twin);
   if (const std::string reason = choose_isa(choice.isa, subject); !reason.empty()) {
@@ -155,6 +198,26 @@ int test(const Choice& choice) {
   return run_all(choice, subject, *oracle);
 }
 
+int test_linear(const Choice& choice) {
+  const std::vector<attune::Isa> isas = attune::Machine::detect().isas;
+  const auto is_wanted = [&](attune::Isa isa) { return choice.isa == attune::name(isa); };
+  if (!choice.isa.empty() && std::none_of(isas.begin(), isas.end(), is_wanted)) {
+    std::printf("SKIP: this machine lacks %s\n", choice.isa.c_str());
+    return cannot_run_here;
+  }
+  const auto function = attune::test::linear_backend(choice.linear, choice.isa);
+  Summary summary;
+  for (const auto& c : attune::test::linear_conformance_cases()) {
+    if (c.name.find(choice.settings.filter) == std::string::npos) continue;
+    const std::string fault = c.fault(function);
+    const Report report{c.name, fault.empty() ? Verdict::pass : Verdict::fail, fault, 0};
+    summary.add(report);
+    if (is_caught(report.verdict) || !choice.failures_only) print(report);
+  }
+  summary.print_counts();
+  return summary.good() ? passed : failed;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -165,7 +228,7 @@ int main(int argc, char** argv) {
     return passed;
   }
   try {
-    return test(choice);
+    return choice.linear.empty() ? test(choice) : test_linear(choice);
   } catch (const attune::Error& error) {
     std::fprintf(stderr, "attune_conformance: %s\n", error.what());
     return wrong_usage;

@@ -37,45 +37,10 @@ const char* words(Align::Kind align) {
   return "?";
 }
 
-const char* words(MaskKind mask) {
-  switch (mask) {
-    case MaskKind::none:
-      return "none";
-    case MaskKind::boolean:
-      return "bool";
-    case MaskKind::f32:
-      return "f32";
-    case MaskKind::f16:
-      return "f16";
-    case MaskKind::bf16:
-      return "bf16";
-    case MaskKind::f64:
-      return "f64";
-  }
-  return "?";
-}
-
-DType dtype_of(MaskKind mask) {
-  switch (mask) {
-    case MaskKind::f16:
-      return DType::f16;
-    case MaskKind::bf16:
-      return DType::bf16;
-    case MaskKind::f64:
-      return DType::f64;
-    case MaskKind::boolean:
-      return DType::boolean;
-    case MaskKind::none:
-    case MaskKind::f32:
-      break;
-  }
-  return DType::f32;
-}
-
 Array make_mask(const Spec& spec, Random& random) {
   std::vector<std::int64_t> shape = spec.mask_shape;
   if (shape.empty()) shape = {spec.batch, spec.heads, spec.queries, spec.keys};
-  Array mask(dtype_of(spec.mask), {});
+  Array mask(mask_dtype(spec.mask), {});
   mask.rank = static_cast<int>(shape.size());
   std::int64_t count = 1;
   for (std::size_t axis = 0; axis < shape.size(); ++axis) count *= mask.shape[axis] = shape[axis];
@@ -151,7 +116,7 @@ std::string describe(const Spec& spec) {
   if (spec.window_left >= 0 || spec.window_right >= 0)
     text += " window=" + std::to_string(spec.window_left) + "," + std::to_string(spec.window_right);
   if (spec.softcap > 0) text += " softcap=" + std::to_string(spec.softcap);
-  if (spec.mask != MaskKind::none) text += std::string(" mask=") + words(spec.mask) + list(spec.mask_shape);
+  if (spec.mask != MaskKind::none) text += std::string(" mask=") + name(mask_dtype(spec.mask)) + list(spec.mask_shape);
   if (spec.has_block_mask())
     text += " block_mask=" + std::to_string(spec.block_queries) + "x" + std::to_string(spec.block_keys) +
             (spec.blocks_per_member ? "[B," : "[1,") + (spec.blocks_per_head ? "H]" : "1]");

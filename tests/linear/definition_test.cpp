@@ -11,7 +11,7 @@ namespace {
 
 void expect_defined(const LinearSizes& sizes, bool with_state) {
   const LinearCase c(sizes);
-  const LinearResult result = run(c, "naive", with_state);
+  const LinearResult result = run(c, linear_backend("naive"), with_state);
   const LinearReference reference = reference_of(c, with_state);
   const double steps = static_cast<double>((sizes.keys + 1) * sizes.dim + 8);
   for (std::size_t i = 0; i < result.out.size(); ++i) {

@@ -89,17 +89,26 @@ LinearCase::LinearCase(const LinearSizes& s, std::uint64_t seed) : sizes(s) {
     if (static_cast<std::int64_t>(i) % (s.value_dim + 1) == s.value_dim) state[i] = 1 + std::abs(state[i]);
 }
 
-LinearResult run(const LinearCase& c, std::string_view backend, bool with_state, std::string_view isa,
-                 Executor* executor) {
+LinearFunction linear_backend(const std::string& backend, const std::string& isa) {
+  return [backend, isa](const Tensors& tensors, LinearAttentionOptions options, Executor& executor) {
+    options.backend = backend;
+    options.isa = isa;
+    linear_attention(tensors.query, tensors.key, tensors.value, tensors.out, options, &executor);
+  };
+}
+
+LinearResult run(const LinearCase& c, const LinearFunction& function, bool with_state, Executor* executor) {
   LinearResult result;
   result.out.assign(static_cast<std::size_t>(c.sizes.batch * c.sizes.heads * c.sizes.queries * c.sizes.value_dim),
                     std::numeric_limits<float>::quiet_NaN());
-  LinearAttentionOptions options{c.sizes.causal, {}, backend, isa};
+  LinearAttentionOptions options{c.sizes.causal, {}, {}, {}};
   if (with_state) {
     result.state = c.state;
     options.state = view(result.state.data(), c.state_layout());
   }
-  linear_attention(c.q(), c.k(), c.v(), view(result.out.data(), c.out_layout()), options, executor);
+  InlineExecutor one;
+  function({c.q(), c.k(), c.v(), view(result.out.data(), c.out_layout())}, options,
+           executor != nullptr ? *executor : one);
   return result;
 }
 
@@ -128,12 +137,6 @@ LinearReference reference_of(const LinearCase& c, bool with_state) {
     for (const float x : *elements)
       reference.largest_negative = std::max(reference.largest_negative, -static_cast<double>(x));
   return reference;
-}
-
-std::vector<std::string> isas() {
-  std::vector<std::string> names;
-  for (const Isa isa : Machine::detect().isas) names.emplace_back(name(isa));
-  return names;
 }
 
 }  // namespace attune::test

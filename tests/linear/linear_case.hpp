@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -35,9 +36,14 @@ struct LinearResult {
   std::vector<float> out, state;  // state: empty where none was wanted
 };
 
-/// linear_attention() on the case's tensors; `with_state`: starting from the case's state.
-LinearResult run(const LinearCase& c, std::string_view backend, bool with_state, std::string_view isa = {},
-                 Executor* executor = nullptr);
+/// linear_attention(), or what claims to be it. Of the options it looks at `causal` and `state`.
+using LinearFunction = std::function<void(const Tensors&, const LinearAttentionOptions&, Executor&)>;
+
+/// linear_attention() by one of its implementations.
+LinearFunction linear_backend(const std::string& backend, const std::string& isa = {});
+
+/// The function on the case's tensors; `with_state`: starting from the case's state. On one thread unless said.
+LinearResult run(const LinearCase& c, const LinearFunction& function, bool with_state, Executor* executor = nullptr);
 
 /// In double, token by token: S += φ(k) vᵀ, z += φ(k), out = φ(q)ᵀ S / φ(q)·z. Besides the answer, what a tolerance
 /// needs.
@@ -48,8 +54,5 @@ struct LinearReference {
   double largest_negative = 0;     // the largest |x| of negative elements of query and key
 };
 LinearReference reference_of(const LinearCase& c, bool with_state);
-
-/// The instruction sets of this machine, by name.
-std::vector<std::string> isas();
 
 }  // namespace attune::test

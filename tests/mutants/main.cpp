@@ -6,6 +6,7 @@
 #include <attune/engine.hpp>
 
 #include "tests/conformance/suite.hpp"
+#include "tests/mutants/linear_specimen.hpp"
 #include "tests/mutants/specimen.hpp"
 
 namespace {
@@ -71,6 +72,34 @@ bool is_caught_by_suite(const Laboratory& laboratory, const Mutant& mutant, cons
   return true;
 }
 
+/// The first case that finds something wrong, and what; empty: none does.
+std::string linear_verdict(attune::mutants::LinearBug bug) {
+  const attune::test::LinearFunction specimen = attune::mutants::linear_specimen(bug);
+  for (const auto& c : attune::test::linear_conformance_cases())
+    if (const std::string fault = c.fault(specimen); !fault.empty()) return c.name + ": " + fault;
+  return {};
+}
+
+struct Count {
+  int caught = 0, tried = 0;
+};
+
+/// Those of linear attention; the healthy one must pass. They do not crash, so they need no process of their own.
+bool run_linear(const std::string& only, Count& count) {
+  const std::string healthy = only.empty() ? linear_verdict(attune::mutants::LinearBug::none) : "";
+  if (!healthy.empty()) std::printf("healthy linear attention: %s\n", healthy.c_str());
+  for (const attune::mutants::LinearMutant& mutant : attune::mutants::linear_mutants) {
+    const std::string name = std::string("linear.") + mutant.name;
+    if (!only.empty() && only != name) continue;
+    const std::string verdict = linear_verdict(mutant.bug);
+    ++count.tried;
+    if (!verdict.empty()) ++count.caught;
+    std::printf("%-26s %s\n%-26s   %s\n", name.c_str(), verdict.empty() ? "SURVIVES" : verdict.substr(0, 150).c_str(),
+                "", mutant.description);
+  }
+  return healthy.empty();
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -91,13 +120,14 @@ int main(int argc, char** argv) {
     if (backend->name() == "naive") laboratory.oracle = backend;
   const std::vector<Case> cases = shuffled(select_cases(laboratory.settings), laboratory.settings.seed);
 
-  const bool good = !only.empty() || healthy_passes(laboratory, cases);
-  int caught = 0, tried = 0;
+  bool good = !only.empty() || healthy_passes(laboratory, cases);
+  Count count;
   for (const Mutant& mutant : attune::mutants::mutants) {
     if (!only.empty() && only != mutant.name) continue;
-    ++tried;
-    if (is_caught_by_suite(laboratory, mutant, cases)) ++caught;
+    ++count.tried;
+    if (is_caught_by_suite(laboratory, mutant, cases)) ++count.caught;
   }
-  std::printf("\n%d of %d mutants caught.\n", caught, tried);
-  return good && caught == tried && tried > 0 ? 0 : 1;
+  good = run_linear(only, count) && good;
+  std::printf("\n%d of %d mutants caught.\n", count.caught, count.tried);
+  return good && count.caught == count.tried && count.tried > 0 ? 0 : 1;
 }

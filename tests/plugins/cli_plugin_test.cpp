@@ -81,12 +81,12 @@ TEST_F(PluginProgram, BackendsShowsThemAll) {
 
 TEST_F(PluginProgram, ProfileMeasuresThem) {
   const Outcome outcome = attune({"profile", "--seq", "16:32", "--heads", "2", "--head-dim", "8", "--variants", "full",
-                                  "--backends", "none,naive", "--seconds", "20", "--json"});
+                                  "--backends", "all", "--seconds", "20", "--json"});
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   const nlohmann::json profile = outcome.json();
   std::set<std::string> measured;
   for (const auto& curve : profile["curves"]) measured.insert(curve["backend"]);
-  EXPECT_EQ(measured, (std::set<std::string>{"naive", "none"}));
+  EXPECT_EQ(measured, (std::set<std::string>{"naive", "none", "simd", "tiled"}));
 }
 
 TEST_F(PluginProgram, RunUsesAPluginThatIsForced) {

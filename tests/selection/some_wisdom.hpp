@@ -24,7 +24,7 @@ inline detail::WisdomKey some_key(std::int64_t heads) {
 
 inline detail::WisdomEntry some_entry(std::int64_t measured_at = 1000) {
   detail::WisdomEntry entry;
-  entry.winner = {"tiled", Isa::avx2, 2};
+  entry.winner = {"tiled", Isa::avx2, 2, "small items"};
   entry.measured_at = measured_at;
   entry.measurements.push_back({entry.winner, 1.5e-3, 2e-5, 12, "the fastest"});
   entry.measurements.push_back({{"simd", Isa::sse2, 1}, 9e-3, 0, 1, "slow"});

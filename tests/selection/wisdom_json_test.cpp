@@ -71,6 +71,7 @@ TEST(Json, EveryFieldOfAnEntryComesBack) {
   const WisdomEntry read =
       from_json(to_json(test::one(some_key(1), entry), made_up_machine()), made_up_machine()).begin()->second;
   EXPECT_EQ(read.winner, entry.winner);
+  EXPECT_EQ(read.winner.tiling, "small items");
   EXPECT_EQ(read.winner_version, entry.winner_version);
   EXPECT_EQ(read.measured_at, entry.measured_at);
   ASSERT_EQ(read.measurements.size(), 2u);
@@ -79,6 +80,14 @@ TEST(Json, EveryFieldOfAnEntryComesBack) {
   EXPECT_EQ(read.measurements[0].spread, entry.measurements[0].spread);
   EXPECT_EQ(read.measurements[0].samples, entry.measurements[0].samples);
   EXPECT_EQ(read.measurements[0].verdict, entry.measurements[0].verdict);
+}
+
+TEST(Json, AWinnerWithoutATilingHasTheBackendsOwn) {
+  WisdomEntry entry = some_entry();
+  entry.winner.tiling.clear();
+  const std::string text = to_json(test::one(some_key(1), entry), made_up_machine());
+  EXPECT_EQ(from_json(text, made_up_machine()).begin()->second.winner.tiling, "");
+  expect_unreadable(replaced(sample(), "\"small items\"", "7"), "\"tiling\" is not a short text");
 }
 
 TEST(Json, NamesNeedNotBeUtf8) {

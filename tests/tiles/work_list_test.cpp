@@ -3,11 +3,13 @@
 
 #include <map>
 #include <tuple>
+#include <utility>
 
 #include "backends/tiled/work_list.hpp"
 
 namespace {
 
+using attune::tiled::Grain;
 using attune::tiled::Item;
 using attune::tiled::max_rows_per_item;
 using attune::tiled::max_tiles_per_item;
@@ -18,8 +20,9 @@ TEST(WorkList, CoversEveryRowOnce) {
   for (const int threads : {1, 2, 7, 64})
     for (const std::int64_t rows : {1, 31, 32, 33, 1000, 5000})
       for (const std::int64_t members : {1, 3})
-        for (const bool heaviest_last : {false, true}) {
-          const WorkShape shape{members, 2, rows, 32, threads};
+        for (const auto& [grain, heaviest_last] : {std::pair(Grain::balanced, false), std::pair(Grain::balanced, true),
+                                                   std::pair(Grain::small, true), std::pair(Grain::large, true)}) {
+          const WorkShape shape{members, 2, rows, 32, threads, grain};
           const WorkList work(shape, heaviest_last);
           std::map<std::tuple<std::int64_t, std::int64_t, std::int64_t>, int> seen;
           for (std::int64_t index = 0; index < work.size(); ++index) {
@@ -46,6 +49,12 @@ TEST(WorkList, OneThreadTakesTheLargestItemsAndManyThreadsSmallerOnes) {
   EXPECT_EQ(WorkList({1, 1, 8192, 16, 1}, false).tiles_per_item(), max_tiles_per_item);
   EXPECT_EQ(WorkList({1, 1, 8192, 64, 1}, false).tiles_per_item() * 64, max_rows_per_item);
   EXPECT_GE(WorkList({1, 1, 256, 32, 2}, false).size(), 8);
+}
+
+TEST(WorkList, ItemsAreAsSmallOrLargeAsAsked) {
+  EXPECT_EQ(WorkList({1, 1, 8192, 32, 1, Grain::small}, false).tiles_per_item(), 1);
+  EXPECT_EQ(WorkList({1, 1, 8192, 32, 64, Grain::large}, false).tiles_per_item() * 32, max_rows_per_item);
+  EXPECT_EQ(WorkList({1, 1, 64, 32, 64, Grain::large}, false).tiles_per_item(), 2);
 }
 
 TEST(WorkList, DealsTheHeaviestOfEachHeadFirst) {

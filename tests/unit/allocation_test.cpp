@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include <attune/linear_attention.hpp>
+
 #include "tests/unit/small_call.hpp"
 
 namespace {
@@ -88,6 +90,13 @@ TEST(Allocation, ACallThatWisdomDecidesNeedsNone) {
   ASSERT_FALSE(engine.select(problem, extents, engine.executor().num_threads()).measurements.empty());
   engine.attention(call.tensors, call.options);
   EXPECT_EQ(allocations_of([&] { engine.attention(call.tensors, call.options); }), 0);
+}
+
+TEST(Allocation, WarmLinearAttentionNeedsNone) {
+  SmallCall call;
+  const auto run = [&call] { default_engine().linear_attention(call.tensors, {}); };
+  run();
+  EXPECT_EQ(allocations_of(run), 0);
 }
 
 /// Each built-in by name, and the engine's own choice.

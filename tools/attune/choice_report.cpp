@@ -3,7 +3,9 @@
 namespace attune::tool {
 
 nlohmann::ordered_json facts_of(const Variant& variant) {
-  return {{"backend", variant.backend}, {"isa", name(variant.isa)}, {"threads", variant.threads}};
+  nlohmann::ordered_json facts{{"backend", variant.backend}, {"isa", name(variant.isa)}, {"threads", variant.threads}};
+  if (!variant.tiling.empty()) facts["tiling"] = variant.tiling;
+  return facts;
 }
 
 nlohmann::ordered_json facts_of(const Measurement& measurement) {

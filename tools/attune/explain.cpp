@@ -25,8 +25,9 @@ std::string words_of(const Candidate& candidate) {
   if (!candidate.eligible) return "no: " + candidate.reason;
   std::string words = "estimated " + duration(candidate.estimated_seconds);
   if (const auto& m = candidate.measured) {
-    words += fmt::format(", measured {} ± {} ({}, {} {})", duration(m->seconds), duration(m->spread),
-                         name(m->variant.isa), m->variant.threads, m->variant.threads == 1 ? "thread" : "threads");
+    words += fmt::format(", measured {} ± {} ({}, {} {}{}{})", duration(m->seconds), duration(m->spread),
+                         name(m->variant.isa), m->variant.threads, m->variant.threads == 1 ? "thread" : "threads",
+                         m->variant.tiling.empty() ? "" : ", ", m->variant.tiling);
   }
   return words;
 }
@@ -47,7 +48,8 @@ void print_text(const Engine& engine, const Description& call, const Explanation
                words_of(candidate));
   }
   fmt::print("\n");
-  print_line("chosen", fmt::format("{}, {}", facts.choice.backend, name(facts.choice.isa)));
+  print_line("chosen", fmt::format("{}, {}{}{}", facts.choice.backend, name(facts.choice.isa),
+                                   facts.choice.tiling.empty() ? "" : ", ", facts.choice.tiling));
   print_line("because", facts.choice.rule);
   print_line("plan", facts.plan);
   print_line("threads", std::to_string(facts.choice.threads));
@@ -61,6 +63,7 @@ void print_json(const Engine& engine, const Description& call, const Explanation
                               {"backend", facts.choice.backend},
                               {"isa", name(facts.choice.isa)},
                               {"threads", facts.choice.threads},
+                              {"tiling", facts.choice.tiling},
                               {"rule", facts.choice.rule},
                               {"plan", facts.plan},
                               {"workspace_bytes", facts.workspace_bytes},

@@ -103,20 +103,54 @@ void add_reach(const Profile& profile, const std::string& limit, std::optional<R
   if (!groups.empty()) remarks.push_back(fmt::format("Within {}: {}.", limit, sentence));
 }
 
+/// Curves of one backend that time ran out for at the same length.
+struct OutOfTime {
+  std::string backend;
+  std::int64_t from = 0;
+  std::vector<std::string> variants{};
+
+  std::string words(std::size_t all_variants) const {
+    std::string list;
+    for (const std::string& variant : variants) list += (list.empty() ? " " : ", ") + variant;
+    const bool all = variants.size() > 1 && variants.size() == all_variants;
+    return fmt::format("{}{} from {} on", backend, all ? "" : list, sequence_length(from));
+  }
+};
+
+void add_to(std::vector<OutOfTime>& groups, const Curve& curve, std::int64_t from) {
+  const auto same = [&](const OutOfTime& g) { return g.backend == curve.backend && g.from == from; };
+  auto group = std::find_if(groups.begin(), groups.end(), same);
+  if (group == groups.end()) group = groups.insert(groups.end(), {curve.backend, from});
+  group->variants.push_back(curve.variant);
+}
+
 /// Points that were left out: never silently.
 void add_gaps(const Profile& profile, std::vector<std::string>& remarks) {
-  std::string no_time;
+  std::vector<OutOfTime> no_time;
   for (const Curve& curve : profile.curves) {
     const auto first =
         std::find_if(curve.points.begin(), curve.points.end(), [](const Point& p) { return !p.measured(); });
     if (first == curve.points.end()) continue;
-    const std::string who = fmt::format("{} from {} on", what(curve), sequence_length(first->length));
     if (first->gap == Gap::time)
-      no_time += (no_time.empty() ? "" : ", ") + who;
+      add_to(no_time, curve, first->length);
     else
-      remarks.push_back(fmt::format("Not measured: {}: {}.", who, first->reason));
+      remarks.push_back(
+          fmt::format("Not measured: {} from {} on: {}.", what(curve), sequence_length(first->length), first->reason));
   }
-  if (!no_time.empty()) remarks.push_back(fmt::format("Not measured, for lack of time (--seconds): {}.", no_time));
+  std::string list;
+  for (const OutOfTime& group : no_time) list += (list.empty() ? "" : "; ") + group.words(profile.variants.size());
+  if (!list.empty()) remarks.push_back(fmt::format("Not measured, for lack of time (--seconds): {}.", list));
+}
+
+/// Nothing runs faster than the peak; what was measured did not have the machine to itself.
+void add_doubt(const Profile& profile, std::vector<std::string>& remarks) {
+  constexpr double clock_rates = 1.03;  // may differ by so much between a peak and a run
+  for (const Curve& curve : profile.curves)
+    for (const Point& point : curve.points)
+      if (point.measured() && point.share_of_peak() > clock_rates)
+        return remarks.push_back(
+            "Shares of peak above 100 %: the machine was busy with something else when its peak was measured. Measure "
+            "again when it is idle.");
 }
 
 }  // namespace
@@ -142,6 +176,7 @@ std::vector<std::string> remarks(const Profile& profile) {
     add_reach(profile, size(*limit), reach_in_bytes, *limit, remarks);
   if (std::any_of(profile.variants.begin(), profile.variants.end(), is_linear))
     remarks.push_back("linear is another function than softmax attention: for models that were trained with it.");
+  add_doubt(profile, remarks);
   add_gaps(profile, remarks);
   if (profile.interrupted) remarks.push_back("The measurement was interrupted.");
   return remarks;

@@ -11,8 +11,8 @@ namespace attune::tool {
 namespace {
 
 std::string words_of(const Variant& variant) {
-  return fmt::format("{:<8} {:<12} {:>3} {}", variant.backend, name(variant.isa), variant.threads,
-                     variant.threads == 1 ? "thread " : "threads");
+  return fmt::format("{:<8} {:<12} {:>3} {} {:<12}", variant.backend, name(variant.isa), variant.threads,
+                     variant.threads == 1 ? "thread " : "threads", variant.tiling);
 }
 
 }  // namespace

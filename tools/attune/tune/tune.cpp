@@ -18,9 +18,10 @@ namespace attune::tool {
 namespace {
 
 constexpr const char* footer =
-    R"(Each problem is run with made-up tensors by every variant that takes it (backend, instruction set, number of threads),
-in turn, until the order is clear or the budget is spent. What would be chosen anyway stays unless another variant is
-faster by more than 3 % and more than noise, twice, and agrees with the definition on sampled rows. What was learned is
+    R"(Each problem is run with made-up tensors by every variant that takes it (backend, instruction set, number of threads;
+the fastest also in other tilings), in turn, until the order is clear or the budget is spent. What would be chosen
+anyway stays unless another variant is faster by more than 3 % and more than noise, twice, measured right beside it, and
+agrees with the definition on sampled rows. What was learned is
 kept for this machine (see attune wisdom) and used by every program that calls Attune from then on. Ctrl-C stops and
 keeps what was measured until then.
 

@@ -41,8 +41,9 @@ void show(const Engine& engine) {
                record.pinned.empty() ? "" : ", pinned: ", record.pinned, date(record.measured_at));
     for (const Measurement& m : record.measurements) {
       if (m.samples == 0) continue;
-      fmt::print("{} {:<8} {:<12} {:>3} {:>10} ± {:<8} {}\n", m.variant == record.winner ? "*" : " ", m.variant.backend,
-                 name(m.variant.isa), m.variant.threads, duration(m.seconds), duration(m.spread), m.verdict);
+      fmt::print("{} {:<8} {:<12} {:>3} {:<12} {:>10} ± {:<8} {}\n", m.variant == record.winner ? "*" : " ",
+                 m.variant.backend, name(m.variant.isa), m.variant.threads, m.variant.tiling, duration(m.seconds),
+                 duration(m.spread), m.verdict);
     }
   }
 }
