@@ -7,6 +7,7 @@
 namespace {
 
 using attune::kernels::StoredRows;
+using attune::kernels::streams;
 
 constexpr int max_decode_rows = 4;  // that take a key together
 
@@ -15,41 +16,74 @@ constexpr int max_decode_rows = 4;  // that take a key together
 /// on.
 constexpr std::int64_t prefetch_distance = 65536;
 
-inline void prefetch_line(const char* p) { __builtin_prefetch(p, 0, 2); }
+inline void prefetch_line(const void* p) { __builtin_prefetch(p, 0, 2); }
 
-/// The same in rows of so many bytes, but no further than the rows that follow these.
-inline std::int64_t rows_ahead(std::int64_t bytes, std::int64_t count) {
-  const std::int64_t rows = prefetch_distance / (bytes > 0 ? bytes : 1);
-  return rows < count ? rows + 1 : count;
-}
-
-/// Rows of one type of elements.
+/// Rows of one type of elements in their order of use, which is that of place_in_streams() or of memory.
 template <Element E>
 struct RowsOf {
   using Type = StoredAs<E>;
 
   RowsOf(const StoredRows& rows, std::int64_t dim)
       : data(static_cast<const Type*>(rows.data)),
-        next(static_cast<const char*>(rows.next)),
+        next(static_cast<const Type*>(rows.next)),
         stride(rows.stride),
         count(rows.count),
         bytes(dim * static_cast<std::int64_t>(sizeof(Type))),
-        ahead(rows_ahead(bytes, rows.count)) {}
+        in_stream(rows.in_streams ? rows.count / streams : 0),
+        apart(in_stream * rows.stride) {
+    // No further ahead than the rows that follow these.
+    const std::int64_t fit = prefetch_distance / (bytes > 0 ? bytes : 1) + 1;
+    ahead = (fit < count ? fit : count) / streams * streams;
+  }
 
-  /// Row i, or the last one where there is none.
-  const Type* row(std::int64_t i) const { return data + (i < count ? i : count - 1) * stride; }
+  /// Are the n rows used from the i-th on, i a multiple of `streams`, in streams?
+  bool streamed(std::int64_t i, std::int64_t n) const { return i + n <= in_stream * streams; }
 
-  /// Where the row lies that is to be asked for while row i is used; any address will do for a prefetch.
-  const char* ahead_of(std::int64_t i) const {
+  /// The i-th row; of rows in streams the one in the first stream.
+  const Type* row(std::int64_t i) const { return data + (streamed(i, 1) ? i / streams : i) * stride; }
+
+  /// As row(), of what is to be asked for while the i-th row is used; any address will do for a prefetch.
+  const Type* row_ahead(std::int64_t i) const {
     const std::int64_t at = i + ahead;
-    const auto row_bytes = stride * static_cast<std::int64_t>(sizeof(Type));
-    return at < count || next == nullptr ? reinterpret_cast<const char*>(data) + at * row_bytes
-                                         : next + (at - count) * row_bytes;
+    const std::int64_t place = at < count || next == nullptr ? at : at - count;
+    return (place == at ? data : next) + (in_stream > 0 ? place / streams : place) * stride;
+  }
+
+  /// Rows used from the i-th on, the last one again where there are no more; i is a multiple of N.
+  template <int N>
+  void next_rows(std::int64_t i, const Type* (&rows)[static_cast<std::size_t>(N)]) const {
+    if (even<N> && streamed(i, N)) return strew<N>(row(i), i, rows);
+#pragma GCC unroll 8
+    for (int k = 0; k < N; ++k) {
+      const std::int64_t at = i + k < count ? i + k : count - 1;
+      rows[k] = row(at) + (streamed(at, 1) ? at % streams * apart : 0);
+    }
+  }
+
+  /// What is to be asked for while those are used.
+  template <int N>
+  void rows_ahead(std::int64_t i, const Type* (&rows)[static_cast<std::size_t>(N)]) const {
+    if (even<N> && in_stream > 0) return strew<N>(row_ahead(i), i, rows);
+#pragma GCC unroll 8
+    for (int k = 0; k < N; ++k) rows[k] = row_ahead(i + k) + (i + k) % streams * apart;
   }
 
   const Type* data;
-  const char* next;
+  const Type* next;
   std::int64_t stride, count, bytes, ahead;
+  std::int64_t in_stream;  // rows of each stream; 0 without streams
+  std::int64_t apart;      // from a row to the one used after it, in elements
+
+ private:
+  template <int N>
+  static constexpr bool even = N % streams == 0 || streams % N == 0;
+
+  template <int N>
+  void strew(const Type* first, std::int64_t i, const Type* (&rows)[static_cast<std::size_t>(N)]) const {
+    first += i % streams * apart;
+#pragma GCC unroll 8
+    for (int k = 0; k < N; ++k) rows[k] = first + k % streams * apart + k / streams * stride;
+  }
 };
 
 /// Calls f(first row, how many) for groups of at most max_decode_rows rows, as equal as they can be.

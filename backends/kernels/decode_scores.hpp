@@ -63,28 +63,27 @@ inline void store_scores(const ScoreSums<R>& sum, std::int64_t key, const ScoreT
   }
 }
 
-/// Scores of keys first + key … first + key + decode_keys<R> − 1 for R rows, unscaled; where keys end early, the last
-/// one's again.
+/// Sums of the keys first + key … first + key + decode_keys<R> − 1 in their order of use, for R rows, unscaled; where
+/// keys end early, the last one's again.
 template <Element E, int R, bool prefetch>
 inline void decode_score_tile(const float* queries, std::int64_t pitch, std::int64_t dim, const RowsOf<E>& keys,
                               std::int64_t first, std::int64_t key, const ScoreTarget& to) {
   constexpr int at_once = decode_keys<R>;
   constexpr std::int64_t line = 64 / static_cast<std::int64_t>(sizeof(StoredAs<E>));  // elements in a line of cache
   const StoredAs<E>* row[static_cast<std::size_t>(at_once)];
-  const char* ahead[static_cast<std::size_t>(at_once)];
+  const StoredAs<E>* ahead[static_cast<std::size_t>(at_once)];
   ScoreSums<R> sum;
+  keys.template next_rows<at_once>(first + key, row);
+  if constexpr (prefetch) keys.template rows_ahead<at_once>(first + key, ahead);
 #pragma GCC unroll 8
-  for (int k = 0; k < at_once; ++k) {
-    row[k] = keys.row(first + key + k);
-    if constexpr (prefetch) ahead[k] = keys.ahead_of(first + key + k);
+  for (int k = 0; k < at_once; ++k)
 #pragma GCC unroll 4
     for (int r = 0; r < R; ++r) sum[r][k] = Vec(0.0f);
-  }
   std::int64_t d = 0;
   for (; d + line <= dim; d += line) {
     if constexpr (prefetch)
 #pragma GCC unroll 8
-      for (int k = 0; k < at_once; ++k) prefetch_line(ahead[k] + d * static_cast<std::int64_t>(sizeof(*row[0])));
+      for (int k = 0; k < at_once; ++k) prefetch_line(ahead[k] + d);
 #pragma GCC unroll 8
     for (std::int64_t i = d; i < d + line; i += vector_lanes)
       multiply_dims<R>(queries + i, pitch, [&](int k) { return load_row<E>(row[k] + i); }, sum);

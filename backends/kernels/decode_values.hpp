@@ -22,35 +22,39 @@ struct SumRows {
   std::int64_t pitch;
 };
 
-/// sums[row][c] += Σ weights[row][key] · values[key][c] for R rows, C vectors from column `column` on and keys
-/// begin … end − 1. `part` > 0: so many columns of a single vector are left.
+/// sums[row][c] += Σ weights[row][key] · values[key][c] for R rows, C vectors from column `column` on and the keys used
+/// as begin-th … (end − 1)-th. `part` > 0: so many columns of a single vector are left.
 template <Element E, int R, int C, bool prefetch>
 inline void decode_value_tile(const WeightRows& weights, const RowsOf<E>& values, std::int64_t begin, std::int64_t end,
                               std::int64_t column, int part, const SumRows& sums) {
-  constexpr int size = static_cast<int>(sizeof(StoredAs<E>));
+  constexpr int line = 64 / static_cast<int>(sizeof(StoredAs<E>));  // elements in a line of cache
   Block<R, C> sum;
 #pragma GCC unroll 4
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 8
     for (int c = 0; c < C; ++c) sum[r][c] = load(sums.data + r * sums.pitch + column + c * vector_lanes);
-  for (std::int64_t key = begin; key < end; ++key) {
-    const StoredAs<E>* row = values.data + key * values.stride + column;
-    if constexpr (prefetch) {
-      const char* ahead = values.ahead_of(key) + column * size;
+  const auto add_row = [&](std::int64_t i, const StoredAs<E>* row, const StoredAs<E>* ahead) {
+    if constexpr (prefetch)
 #pragma GCC unroll 8
-      for (int byte = 0; byte < C * vector_lanes * size; byte += 64) prefetch_line(ahead + byte);
-    }
+      for (int c = 0; c < C * vector_lanes; c += line) prefetch_line(ahead + c);
     Row<C> v;
 #pragma GCC unroll 8
     for (int c = 0; c < C; ++c)
       v[c] = C == 1 && part > 0 ? load_row_part<E>(row, part) : load_row<E>(row + c * vector_lanes);
 #pragma GCC unroll 4
     for (int r = 0; r < R; ++r) {
-      const Vec p(weights.data[r * weights.pitch + key]);
+      const Vec p(weights.data[r * weights.pitch + i]);
 #pragma GCC unroll 8
       for (int c = 0; c < C; ++c) sum[r][c] = multiply_add(p, v[c], sum[r][c]);
     }
-  }
+  };
+  const bool streamed = values.streamed(begin, end - begin);
+  const int places = streamed ? streams : 1;
+  const StoredAs<E>* row = values.row(begin) + column;
+  const StoredAs<E>* ahead = values.row_ahead(begin) + column;
+  for (std::int64_t i = begin; i < end; i += places, row += values.stride, ahead += values.stride)
+    for (int place = 0; place < places; ++place)
+      add_row(i + place, row + place * values.apart, ahead + place * values.apart);
 #pragma GCC unroll 4
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 8
@@ -89,39 +93,51 @@ constexpr auto value_turn(int rows) {
                      : decode_value_turn<E, 4, prefetch>;
 }
 
-/// One row, leaving out the keys whose weight is −0.
+/// One row's sum over the keys used as begin-th … (end − 1)-th, leaving out those whose weight is −0.
 template <Element E>
-void careful_value_row(const float* weights, const RowsOf<E>& values, std::int64_t dim, float* sums) {
-  for (std::int64_t key = 0; key < values.count; ++key) {
-    if (weights[key] == 0.0f && std::bit_cast<std::uint32_t>(weights[key]) != 0) continue;
-    const StoredAs<E>* row = values.row(key);
+void careful_value_row(const float* weights, const RowsOf<E>& values, std::int64_t begin, std::int64_t end,
+                       std::int64_t dim, float* sums) {
+  const std::int64_t places = values.streamed(begin, end - begin) ? streams : 1;
+  for (std::int64_t i = begin; i < end; ++i) {
+    if (weights[i] == 0.0f && std::bit_cast<std::uint32_t>(weights[i]) != 0) continue;
+    const std::int64_t place = (i - begin) % places;
+    const StoredAs<E>* row = values.row(i - place) + place * values.apart;
     for (std::int64_t column = 0; column < dim; column += vector_lanes) {
       const std::int64_t left = dim - column;
       const Vec value =
           left < vector_lanes ? load_row_part<E>(row + column, static_cast<int>(left)) : load_row<E>(row + column);
-      store(sums + column, multiply_add(Vec(weights[key]), value, load(sums + column)));
+      store(sums + column, multiply_add(Vec(weights[i]), value, load(sums + column)));
     }
   }
+}
+
+/// Calls f(begin, end) for the turns that rows and columns take on values which fit half of L1, the last of those in
+/// streams ending with them.
+template <Element E, typename F>
+void for_value_turns(const RowsOf<E>& values, F f) {
+  const std::int64_t in_turn = values.bytes > 2048 ? 8 : 16384 / values.bytes / streams * streams;
+  const std::int64_t ends[] = {values.in_stream * streams, values.count};
+  std::int64_t begin = 0;
+  for (const std::int64_t end : ends)
+    for (; begin < end; begin += in_turn < end - begin ? in_turn : end - begin)
+      f(begin, in_turn < end - begin ? begin + in_turn : end);
 }
 
 template <Element E>
 void decode_weighted_sum_of(const WeightRows& weights, int rows, const RowsOf<E>& values, std::int64_t dim,
                             bool careful, const SumRows& sums) {
-  if (careful) {
-    for (int r = 0; r < rows; ++r)
-      careful_value_row<E>(weights.data + r * weights.pitch, values, dim, sums.data + r * sums.pitch);
-    return;
-  }
-  // All rows and columns take their turn on values that fit half of L1.
-  const std::int64_t in_turn = values.bytes > 2048 ? 8 : 16384 / values.bytes;
-  for (std::int64_t begin = 0; begin < values.count; begin += in_turn) {
-    const std::int64_t end = begin + in_turn < values.count ? begin + in_turn : values.count;
+  for_value_turns(values, [&](std::int64_t begin, std::int64_t end) {
+    if (careful) {
+      for (int r = 0; r < rows; ++r)
+        careful_value_row<E>(weights.data + r * weights.pitch, values, begin, end, dim, sums.data + r * sums.pitch);
+      return;
+    }
     for_row_groups(rows, [&](int row, int size) {
       const auto turn = row == 0 ? value_turn<E, true>(size) : value_turn<E, false>(size);
       turn({weights.data + row * weights.pitch, weights.pitch}, values, begin, end, dim,
            {sums.data + row * sums.pitch, sums.pitch});
     });
-  }
+  });
 }
 
 void decode_weighted_sum(const float* weights, int rows, std::int64_t weight_pitch, const StoredRows& values,

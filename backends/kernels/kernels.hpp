@@ -39,14 +39,19 @@ struct PairKernels {
   /// tile[d / 2][lane] = the pairs of rows[lane], unscaled; 0 for lanes from count on.
   void (*load_rows)(const std::uint16_t* const* rows, int count, std::int64_t dim, std::uint32_t* tile);
 
-  /// scores[key][lane] = scale · Σ_d keys[key · key_stride + d] · queries[d][lane]; row_max as Kernels::scores.
+  /// scores[key][lane] = scale · Σ_d keys[key · key_stride + d] · queries[d][lane]; row_max as Kernels::scores. A scale
+  /// of 1 costs nothing.
   void (*scores)(const std::uint32_t* queries, std::int64_t dim, const std::uint16_t* keys, std::int64_t key_stride,
                  std::int64_t key_count, float scale, int vectors, const Ahead& ahead, float* scores, float* row_max);
 
-  /// pairs[key / 2][column] of value rows, and pairs[key / 2][lane] of weights; a last key without a neighbour gets 0.
+  /// As Kernels::softmax for scores and row_max times `scale` > 0 (1 if natural). The weights replace the scores in
+  /// pairs [key / 2][lane], which fill the first half of the block; a last key without a neighbour gets weight 0.
+  bool (*softmax)(float* scores, std::int64_t key_count, int vectors, bool natural, bool careful, float scale,
+                  const float* row_max, float* m, float* l, float* alpha);
+
+  /// pairs[key / 2][column] of value rows; a last key without a neighbour gets 0.
   void (*pair_values)(const std::uint16_t* values, std::int64_t stride, std::int64_t key_count, std::int64_t dim,
                       std::uint32_t* pairs);
-  void (*pair_weights)(const float* weights, std::int64_t key_count, int vectors, std::uint32_t* pairs);
 
   /// As Kernels::weighted_sum, on pairs.
   void (*weighted_sum)(const std::uint32_t* weights, std::int64_t key_count, const std::uint32_t* values,
@@ -60,6 +65,17 @@ struct PairKernels {
 /// How elements of keys and values are stored.
 enum class Element : std::uint8_t { f32, f16, bf16 };
 
+/// Places in memory that long rows are read from in turn. A core fetches ahead within a page of 4 KiB and waits at its
+/// end; pages on the way at a time wait together. Measured on one Zen 4 core, one row of f32 with small / huge pages:
+/// 15 / 18 GB/s from one place, 22 / 27 from four, 25 / 31 from eight, 23 from sixteen.
+constexpr int streams = 8;
+
+/// Which of `count` rows is the i-th to be used: one of each stream in turn, and at the end what does not divide.
+constexpr std::int64_t place_in_streams(std::int64_t i, std::int64_t count) noexcept {
+  const std::int64_t in_stream = count / streams;
+  return i < in_stream * streams ? i % streams * in_stream + i / streams : i;
+}
+
 /// Rows of keys or values where they lie in memory, their elements following each other.
 struct StoredRows {
   const void* data = nullptr;
@@ -67,6 +83,8 @@ struct StoredRows {
   std::int64_t count = 0;
   Element element = Element::f32;
   const void* next = nullptr;  // rows that will be read after these, with the same stride: prefetched
+  /// Use them in the order of place_in_streams(): scores[i] and weights[i] are those of the i-th row used.
+  bool in_streams = false;
 };
 
 /// For few queries (decode.hpp): head dims lie in lanes, and rows of queries, scores and sums each in a row of memory
@@ -88,8 +106,9 @@ struct DecodeKernels {
   /// multiple of the lanes of a tile.
   void (*softmax)(float* scores, std::int64_t key_count, bool natural, float* m, float* l);
 
-  /// sums[row · pitch + c] += Σ_key weights[row · weight_pitch + key] · values[key][c], summed in the order of keys.
-  /// Careful mode skips weights of −0, whatever the value holds; on finite values both modes give the same bits.
+  /// sums[row · pitch + c] += Σ_key weights[row · weight_pitch + key] · values[key][c], summed in their
+  /// order of use. Careful mode skips weights of −0, whatever the value holds; on finite values both modes give the
+  /// same bits.
   void (*weighted_sum)(const float* weights, int rows, std::int64_t weight_pitch, const StoredRows& values,
                        std::int64_t dim, bool careful, float* sums, std::int64_t pitch);
 

@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "backends/kernels/half.hpp"
+#include "backends/kernels/pair_softmax.hpp"
 #include "backends/kernels/peak.hpp"
 #include "backends/kernels/tile_io.hpp"
 #include "backends/kernels/value_tile.hpp"
@@ -20,8 +21,6 @@ namespace {
 using attune::kernels::Ahead;
 
 constexpr bool has_pairs = true;
-
-using Pairs = __m512i;
 
 inline Pairs load_pairs(const std::uint32_t* p) { return _mm512_load_si512(p); }
 
@@ -42,7 +41,7 @@ void load_pair_rows(const std::uint16_t* const* rows, int count, std::int64_t di
   load_changed_rows(pairs, count, dim / 2, [](auto x) { return x; }, reinterpret_cast<float*>(tile));
 }
 
-template <int R, int V>
+template <int R, int V, bool scaled>
 inline void pair_score_tile(const std::uint32_t* queries, std::int64_t dim, const std::uint16_t* keys,
                             std::int64_t key_stride, Vec scale, float* scores, Row<V>& row_max) {
   Block<R, V> sum;
@@ -65,24 +64,24 @@ inline void pair_score_tile(const std::uint32_t* queries, std::int64_t dim, cons
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 2
     for (int v = 0; v < V; ++v) {
-      const Vec score = sum[r][v] * scale;
+      const Vec score = scaled ? sum[r][v] * scale : sum[r][v];
       store(scores + r * tile_lanes + v * vector_lanes, score);
       row_max[v] = xsimd::max(row_max[v], score);
     }
 }
 
-template <int R, int V>
+template <int R, int V, bool scaled>
 inline void pair_score_tail(int rows, const std::uint32_t* queries, std::int64_t dim, const std::uint16_t* keys,
                             std::int64_t key_stride, Vec scale, float* scores, Row<V>& row_max) {
   if constexpr (R > 0) {
     if (rows == R)
-      pair_score_tile<R, V>(queries, dim, keys, key_stride, scale, scores, row_max);
+      pair_score_tile<R, V, scaled>(queries, dim, keys, key_stride, scale, scores, row_max);
     else
-      pair_score_tail<R - 1, V>(rows, queries, dim, keys, key_stride, scale, scores, row_max);
+      pair_score_tail<R - 1, V, scaled>(rows, queries, dim, keys, key_stride, scale, scores, row_max);
   }
 }
 
-template <int V>
+template <int V, bool scaled>
 void pair_score_block(const std::uint32_t* queries, std::int64_t dim, const std::uint16_t* keys,
                       std::int64_t key_stride, std::int64_t key_count, float scale, const Ahead& ahead, float* scores,
                       float* row_max) {
@@ -93,19 +92,20 @@ void pair_score_block(const std::uint32_t* queries, std::int64_t dim, const std:
   std::int64_t key = 0;
   for (; key + tile_rows <= key_count; key += tile_rows) {
     prefetcher.next_share();
-    pair_score_tile<tile_rows, V>(queries, dim, keys + key * key_stride, key_stride, Vec(scale),
-                                  scores + key * tile_lanes, largest);
+    pair_score_tile<tile_rows, V, scaled>(queries, dim, keys + key * key_stride, key_stride, Vec(scale),
+                                          scores + key * tile_lanes, largest);
   }
   prefetcher.next_share();
-  pair_score_tail<tile_rows - 1, V>(static_cast<int>(key_count - key), queries, dim, keys + key * key_stride,
-                                    key_stride, Vec(scale), scores + key * tile_lanes, largest);
+  pair_score_tail<tile_rows - 1, V, scaled>(static_cast<int>(key_count - key), queries, dim, keys + key * key_stride,
+                                            key_stride, Vec(scale), scores + key * tile_lanes, largest);
 #pragma GCC unroll 2
   for (int v = 0; v < V; ++v) store(row_max + v * vector_lanes, largest[v]);
 }
 
 void pair_scores(const std::uint32_t* queries, std::int64_t dim, const std::uint16_t* keys, std::int64_t key_stride,
                  std::int64_t key_count, float scale, int vectors, const Ahead& ahead, float* scores, float* row_max) {
-  const auto block = vectors == 1 ? pair_score_block<1> : pair_score_block<2>;
+  const auto block = vectors == 1 ? (scale == 1.0f ? pair_score_block<1, false> : pair_score_block<1, true>)
+                                  : (scale == 1.0f ? pair_score_block<2, false> : pair_score_block<2, true>);
   block(queries, dim, keys, key_stride, key_count, scale, ahead, scores, row_max);
 }
 
@@ -125,19 +125,6 @@ void pair_values(const std::uint16_t* values, std::int64_t stride, std::int64_t 
     }
     for (; c < dim; ++c) to[c] = low[c] | (both ? static_cast<std::uint32_t>(low[stride + c]) << 16 : 0u);
   }
-}
-
-/// pairs[key / 2][lane] = the weights of two keys, rounded to bf16. A mark −0 stays one.
-void pair_weights(const float* weights, std::int64_t key_count, int vectors, std::uint32_t* pairs) {
-  for (std::int64_t key = 0; key < key_count; key += 2)
-    for (int v = 0; v < vectors; ++v) {
-      const float* low = weights + key * tile_lanes + v * vector_lanes;
-      const Vec high = key + 1 < key_count ? load(low + tile_lanes) : Vec(0.0f);
-      const __m256i a = (__m256i)_mm512_cvtneps_pbh(load(low));
-      const __m256i b = (__m256i)_mm512_cvtneps_pbh(high);
-      const Pairs both = _mm512_or_si512(_mm512_cvtepu16_epi32(a), _mm512_slli_epi32(_mm512_cvtepu16_epi32(b), 16));
-      _mm512_store_si512(pairs + key / 2 * tile_lanes + v * vector_lanes, both);
-    }
 }
 
 /// As dot_pairs(), leaving out a key whose weight is the mark −0, whatever its value holds.
@@ -221,8 +208,8 @@ double dot_peak(std::int64_t iterations) {
 constexpr attune::kernels::PairKernels pair_kernels = {
     .load_rows = load_pair_rows,
     .scores = pair_scores,
+    .softmax = pair_softmax,
     .pair_values = pair_values,
-    .pair_weights = pair_weights,
     .weighted_sum = pair_weighted_sum,
     .dot_peak = dot_peak,
 };

@@ -5,26 +5,40 @@
 
 namespace {
 
+/// `natural` scores become units of log2 only after the maximum has been subtracted: the lowest finite number times
+/// log2 e would be −inf.
 template <bool natural>
 inline Vec in_log2(Vec difference) {
   return natural ? difference * Vec(1.442695041f) : difference;
 }
 
-/// Scores of N neighbouring keys to weights, in one vector of lanes; returns their sum, which is the same as if keys of
-/// weight 0 had followed them. `natural` scores become units of log2 only after the maximum has been subtracted:
-/// the lowest finite number times log2 e would be −inf.
-template <int N, bool careful, bool natural>
-[[gnu::always_inline]] inline Vec weigh(float* scores, Vec largest) {
-  Row<N> score, p;
+/// Weights of N neighbouring keys, in one vector of lanes. exponent(score) is what 2 is raised to. Careful mode marks
+/// keys by −0.
+template <int N, int degree, bool careful, typename Exponent>
+[[gnu::always_inline]] inline void weights_of(const float* scores, Exponent exponent, Row<N>& p) {
+  Row<N> score;
   each<N>([&](int i) { score[i] = load(scores + i * tile_lanes); });
-  each<N>([&](int i) { p[i] = in_log2<natural>(score[i] - largest); });
-  exp2_all<N>(p);
+  each<N>([&](int i) { p[i] = exponent(score[i]); });
+  exp2_all<N, degree>(p);
   if constexpr (careful) each<N>([&](int i) { p[i] = xsimd::select(score[i] == minus_infinity(), Vec(-0.0f), p[i]); });
-  each<N>([&](int i) { store(scores + i * tile_lanes, p[i]); });
+}
+
+/// Their sum, the same as if keys of weight 0 had followed them.
+template <int N>
+inline Vec sum_of(const Row<N>& p) {
   if constexpr (N == 4) return (p[0] + p[1]) + (p[2] + p[3]);
   if constexpr (N == 3) return (p[0] + p[1]) + p[2];
   if constexpr (N == 2) return p[0] + p[1];
   return p[0];
+}
+
+/// Scores to weights in place; returns the sum.
+template <int N, bool careful, bool natural>
+[[gnu::always_inline]] inline Vec weigh(float* scores, Vec largest) {
+  Row<N> p;
+  weights_of<N, 5, careful>(scores, [largest](Vec score) { return in_log2<natural>(score - largest); }, p);
+  each<N>([&](int i) { store(scores + i * tile_lanes, p[i]); });
+  return sum_of<N>(p);
 }
 
 /// Scores of one vector of lanes to weights; returns their sum. Which keys are added first depends on their place in
@@ -40,25 +54,31 @@ inline Vec exponentiate(float* scores, std::int64_t key_count, Vec largest) {
   return sum;
 }
 
+/// One step of the running maximum and sum of one vector of lanes. exponentials(shift) gives the block's weights where
+/// they are wanted, under the maximum `shift`, and returns their sum. Did the maximum grow?
+template <bool natural, typename Exponentials>
+inline bool advance(Vec row_max, float* m, float* l, float* alpha, Exponentials exponentials) {
+  const Vec before = load(m);
+  const Vec after = xsimd::max(before, row_max);
+  // −inf − (−inf) would be NaN: subtract a finite maximum from rows without a score so far. Their weights
+  // are exp2(−inf) = 0 all the same.
+  const Vec lowest(-__FLT_MAX__);
+  const Vec shift = xsimd::max(after, lowest);
+  const Vec factor = exp2(in_log2<natural>(xsimd::max(before, lowest) - shift));
+  store(alpha, factor);
+  store(m, after);
+  store(l, multiply_add(load(l), factor, exponentials(shift)));
+  return xsimd::any(factor != Vec(1.0f));
+}
+
 template <int V, bool careful, bool natural>
 bool softmax_block(float* scores, std::int64_t key_count, const float* row_max, float* m, float* l, float* alpha) {
   bool grew = false;
 #pragma GCC unroll 2
-  for (int v = 0; v < V; ++v) {
-    const int lane = v * vector_lanes;
-    const Vec before = load(m + lane);
-    const Vec after = xsimd::max(before, load(row_max + lane));
-    // −inf − (−inf) would be NaN: subtract a finite maximum from rows without a score so far. Their weights
-    // are exp2(−inf) = 0 all the same.
-    const Vec lowest(-__FLT_MAX__);
-    const Vec shift = xsimd::max(after, lowest);
-    const Vec factor = exp2(in_log2<natural>(xsimd::max(before, lowest) - shift));
-    grew = grew || xsimd::any(factor != Vec(1.0f));
-    store(alpha + lane, factor);
-    store(m + lane, after);
-    const Vec sum = exponentiate<careful, natural>(scores + lane, key_count, shift);
-    store(l + lane, multiply_add(load(l + lane), factor, sum));
-  }
+  for (int lane = 0; lane < V * vector_lanes; lane += vector_lanes)
+    grew |= advance<natural>(load(row_max + lane), m + lane, l + lane, alpha + lane, [&](Vec shift) {
+      return exponentiate<careful, natural>(scores + lane, key_count, shift);
+    });
   return grew;
 }
 

@@ -57,11 +57,13 @@ inline Vec low_bits_as_exponent(Vec x) {
 #endif
 }
 
-/// x[i] = 2^x[i] for x ≤ 0: relative error 1.7e-7 (2 ulp), exp2(0) = 1 exactly, exp2(−inf) = 0, NaN stays NaN.
-/// Degree 5: one degree less is visible in the output error (1.8e-6 against 8e-7), one more is not.
+/// x[i] = 2^x[i] for x ≤ 0: exp2(0) = 1 exactly, exp2(−inf) = 0, NaN stays NaN. Relative error 1.7e-7 (2 ulp) at degree
+/// 5: one degree less is visible in an f32 output (1.8e-6 against 8e-7), one more is not. Degree 4 (2.8e-6) is for
+/// weights that are then rounded to bf16 (2e-3).
 /// The N chains go step by step, since one alone would wait for the latency of each of its operations.
-template <int N>
+template <int N, int degree = 5>
 [[gnu::always_inline]] inline void exp2_all(Row<N>& x) {
+  static_assert(degree == 4 || degree == 5);
   Row<N> n, f, p;
 #if defined(__AVX512DQ__)
   each<N>([&](int i) { f[i] = _mm512_reduce_ps(x[i], 0); });  // x less its nearest integer; 0 for infinities
@@ -75,10 +77,16 @@ template <int N>
   each<N>([&](int i) { f[i] = n[i] - magic; });
   each<N>([&](int i) { f[i] = x[i] - f[i]; });
 #endif
-  each<N>([&](int i) { p[i] = multiply_add(Vec(1.326472726e-3f), f[i], Vec(9.671512710e-3f)); });
-  each<N>([&](int i) { p[i] = multiply_add(p[i], f[i], Vec(5.550733744e-2f)); });
-  each<N>([&](int i) { p[i] = multiply_add(p[i], f[i], Vec(2.402224208e-1f)); });
-  each<N>([&](int i) { p[i] = multiply_add(p[i], f[i], Vec(6.931469776e-1f)); });
+  if constexpr (degree == 5) {
+    each<N>([&](int i) { p[i] = multiply_add(Vec(1.326472726e-3f), f[i], Vec(9.671512710e-3f)); });
+    each<N>([&](int i) { p[i] = multiply_add(p[i], f[i], Vec(5.550733744e-2f)); });
+    each<N>([&](int i) { p[i] = multiply_add(p[i], f[i], Vec(2.402224208e-1f)); });
+    each<N>([&](int i) { p[i] = multiply_add(p[i], f[i], Vec(6.931469776e-1f)); });
+  } else {
+    each<N>([&](int i) { p[i] = multiply_add(Vec(9.582852945e-3f), f[i], Vec(5.590642616e-2f)); });
+    each<N>([&](int i) { p[i] = multiply_add(p[i], f[i], Vec(2.402409911e-1f)); });
+    each<N>([&](int i) { p[i] = multiply_add(p[i], f[i], Vec(6.931241751e-1f)); });
+  }
   each<N>([&](int i) { p[i] = multiply_add(p[i], f[i], Vec(1.0f)); });
 #if defined(__AVX512F__)
   each<N>([&](int i) { x[i] = _mm512_scalef_ps(p[i], n[i]); });

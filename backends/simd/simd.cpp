@@ -84,8 +84,10 @@ void SimdPlan::run_head(const Arguments& arguments, const HeadRows& head, float*
     }
     if (arguments.weights.data == nullptr) continue;
     tile.clear_weights();
-    for_each_part(tile, all, scratch.scores,
-                  [&](const KeyBlock& part, float* weights) { tile.write_weights(part, weights); });
+    for_each_part(tile, all, scratch.scores, [&](const KeyBlock& part, float* weights) {
+      if (!tile.keeps_weights()) tile.recompute_weights(part, weights);
+      tile.write_weights(part, weights);
+    });
   }
 }
 
@@ -113,8 +115,11 @@ void SimdPlan::compute(QueryTile& tile, const KeyBlock& all, bool careful, const
   });
   if (key_count == 0) return;
   tile.softmax(scratch.scores, key_count, row_max, careful);
-  for_each_part(tile, all, scratch.scores,
-                [&](const KeyBlock& part, float* weights) { tile.add_values(weights, part, careful, {}); });
+  const float* weights = scratch.scores;
+  for_each_part(tile, all, scratch.scores, [&](const KeyBlock& part, float*) {
+    tile.add_values(weights, part, careful, {});
+    weights += part.count * tile.weight_floats_per_key();
+  });
 }
 
 class SimdBackend final : public Backend {

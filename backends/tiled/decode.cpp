@@ -33,7 +33,14 @@ std::int64_t Decode::chunks(std::int64_t keys) const noexcept {
 }
 
 std::size_t Decode::state_floats(std::int64_t rows) const noexcept {
-  return by_rows_ ? layout_.state_floats(rows) : tiles::padded_floats((problem_.value_dim + 2) * kernels_.lanes);
+  const std::int64_t in_lanes = std::min<std::int64_t>(rows, most_in_lanes_);
+  const std::size_t of_lanes = in_lanes > 0 ? layout_.state_floats(in_lanes) : 0;
+  if (rows <= most_in_lanes_) return of_lanes;
+  return std::max(of_lanes, tiles::padded_floats((problem_.value_dim + 2) * kernels_.lanes));
+}
+
+std::size_t Decode::worker_floats(std::int64_t rows) const noexcept {
+  return most_in_lanes_ > 0 ? layout_.worker_floats(std::min<std::int64_t>(rows, most_in_lanes_)) : 0;
 }
 
 std::size_t Decode::floats(const Extents& extents, int num_threads) const noexcept {
@@ -63,7 +70,7 @@ void Decode::run(const Arguments& arguments, std::int64_t most_chunks, float* sc
   const std::int64_t heads = arguments.members * arguments.kv_heads;
   const auto compute_item = [&](std::int64_t item, int worker) noexcept { compute(run, item, worker); };
   executor.parallel_for(heads * most_chunks, compute_item);
-  if (by_rows_ && most_chunks == 1) return;
+  if (most_chunks == 1) return;
   const auto join_item = [&](std::int64_t item, int worker) noexcept { join(run, item, worker); };
   executor.parallel_for(heads, join_item);
 }
@@ -72,7 +79,7 @@ void Decode::compute(const Run& run, std::int64_t item, int worker) const noexce
   const HeadRows head = run.head(item / run.most_chunks);
   const std::int64_t chunk = item % run.most_chunks;
   if (!takes(head) || head.count == 0 || chunk >= chunks(head.member.keys)) return;
-  if (!by_rows_) {
+  if (!in_lanes(head)) {
     float* memory = run.scratch + static_cast<std::size_t>(worker) * scratch_.floats();
     return compute_tile(run, head, chunk, memory, tile_state(run.state(item)));
   }
@@ -85,7 +92,7 @@ void Decode::join(const Run& run, std::int64_t item, int worker) const noexcept 
   const HeadRows head = run.head(item);
   if (!takes(head) || head.count == 0) return;
   const std::int64_t first = item * run.most_chunks;
-  if (by_rows_)
+  if (in_lanes(head))
     join_rows(run, head, run.own_of(worker), first);
   else
     join_tiles(run, head, run.scratch + static_cast<std::size_t>(worker) * scratch_.floats(), first);
@@ -126,7 +133,10 @@ void Decode::compute_tile(const Run& run, const HeadRows& head, std::int64_t chu
   tile.open(kernels_, run.arguments, head, 0, scratch_.tile(scratch, 0), shared);
   tile.reset(false);
   const KeyRange keys = chunk_keys(head, chunk);
-  walk_.attend(run.arguments, head, {&tile, 1}, keys, keys, false, {}, shared);
+  tiles::BlockAhead following;
+  if (chunk + 1 < chunks(head.member.keys))
+    following = walk_.beginning(run.arguments, head, chunk_keys(head, chunk + 1));
+  walk_.attend(run.arguments, head, {&tile, 1}, keys, keys, false, following, shared);
   tile.save(result);
 }
 
@@ -152,7 +162,8 @@ void Decode::join_tiles(const Run& run, const HeadRows& head, float* scratch, st
 }
 
 std::string Decode::describe(const Extents& extents) const {
-  const std::string way = by_rows_ ? " head dims in lanes" : " tiles of " + std::to_string(kernels_.lanes) + " queries";
+  const bool in_lanes = problem_.group() * extents.queries <= most_in_lanes_;
+  const std::string way = in_lanes ? " head dims in lanes" : " tiles of " + std::to_string(kernels_.lanes) + " queries";
   return "decode; " + std::string(kernels_.name) + way + ", keys split into " + std::to_string(chunks(extents.keys)) +
          " chunks of " + std::to_string(keys_per_chunk(extents.keys));
 }

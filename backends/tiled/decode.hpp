@@ -3,9 +3,11 @@
 // order afterwards. Source: "Flash-Decoding for long-context inference", 2023.
 //
 // Which of two ways they are computed is the plan's affair, whatever the call: with head dims in lanes
-// (decode_rows.hpp), or, where weights are wanted or the tiling says so, in a tile.
+// (decode_rows.hpp), or in a tile, where weights are wanted, the tiling says so, or more than a few rows meet products
+// of bf16 pairs, which only tiles have.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -19,6 +21,7 @@
 #include "backends/tiled/tiling.hpp"
 #include "backends/tiled/walk.hpp"
 #include "backends/tiled/work_list.hpp"
+#include "backends/tiles/key_block.hpp"
 #include "backends/tiles/query_tile.hpp"
 #include "backends/tiles/scratch.hpp"
 
@@ -32,18 +35,22 @@ class Decode {
       : kernels_(kernels),
         problem_(problem),
         few_rows_(few_rows),
-        by_rows_(by_rows(problem) && few_rows != FewRows::in_query_lanes),
+        most_in_lanes_(most_rows_in_lanes(problem, kernels, few_rows)),
         walk_{kernels},
         scratch_(scratch),
         layout_(kernels, problem) {}
 
-  /// May head dims lie in lanes?
-  static bool by_rows(const Problem& problem) noexcept { return !problem.weights; }
+  /// So many rows of a head may have their head dims in lanes.
+  static int most_rows_in_lanes(const Problem& problem, const kernels::Kernels& kernels,
+                                FewRows few_rows = FewRows::by_size) noexcept {
+    if (problem.weights || few_rows == FewRows::in_query_lanes) return 0;
+    const bool few = few_rows == FewRows::by_size && tiles::multiplies_pairs(problem, kernels);
+    return few ? few_decode_rows : max_decode_rows;
+  }
 
   bool takes(std::int64_t rows, std::int64_t keys) const noexcept {
-    if (!by_rows_) return splits_keys(rows, kernels_.lanes, keys);
-    if (few_rows_ == FewRows::in_dim_lanes) return rows >= 1 && rows <= max_decode_rows;
-    return decodes_by_rows(rows, keys);
+    if (rows <= most_in_lanes_) return few_rows_ == FewRows::in_dim_lanes ? rows >= 1 : decodes_by_rows(rows, keys);
+    return splits_keys(rows, kernels_.lanes, keys) && (most_in_lanes_ == 0 || keys > 2 * max_chunk);
   }
   bool takes(const tiles::HeadRows& head) const noexcept { return takes(head.count, head.member.keys); }
 
@@ -67,8 +74,9 @@ class Decode {
   KeyRange chunk_keys(const tiles::HeadRows& head, std::int64_t chunk) const noexcept;
   /// Of a head with at most so many rows.
   std::size_t state_floats(std::int64_t rows) const noexcept;
-  std::size_t worker_floats(std::int64_t rows) const noexcept { return by_rows_ ? layout_.worker_floats(rows) : 0; }
-  std::int64_t most_rows() const noexcept { return by_rows_ ? max_decode_rows : kernels_.lanes; }
+  std::size_t worker_floats(std::int64_t rows) const noexcept;
+  bool in_lanes(const tiles::HeadRows& head) const noexcept { return head.count <= most_in_lanes_; }
+  std::int64_t most_rows() const noexcept { return std::max(most_in_lanes_, kernels_.lanes); }
 
   void compute(const Run& run, std::int64_t item, int worker) const noexcept;
   void join(const Run& run, std::int64_t item, int worker) const noexcept;
@@ -84,7 +92,7 @@ class Decode {
   const kernels::Kernels& kernels_;
   Problem problem_;
   FewRows few_rows_;
-  bool by_rows_;
+  int most_in_lanes_;
   KeyWalk walk_;
   tiles::ScratchLayout scratch_;
   RowsLayout layout_;

@@ -36,11 +36,12 @@ const void* row_address(const TensorView& tensor, std::int64_t batch, std::int64
          index_of(tensor, batch, head, row) * element_bytes(element_of(tensor.dtype));
 }
 
+/// Fewer keys fit a page or two.
+constexpr std::int64_t fewest_keys_in_streams = 64;
+
 template <typename T>
-void gather_rows(const T* from, std::int64_t row_stride, std::int64_t stride, std::int64_t rows, std::int64_t dim,
-                 T* to) noexcept {
-  for (std::int64_t row = 0; row < rows; ++row)
-    for (std::int64_t d = 0; d < dim; ++d) to[row * dim + d] = from[row * row_stride + d * stride];
+void gather(const T* from, std::int64_t stride, std::int64_t count, T* to) noexcept {
+  for (std::int64_t i = 0; i < count; ++i) to[i] = from[i * stride];
 }
 
 }  // namespace
@@ -143,18 +144,23 @@ void DecodeRows::for_stored(const TensorView& tensor, KeyRange keys, F f) noexce
   const std::int64_t batch = head_.member.batch;
   if (tensor.strides[3] == 1 || dim <= 1) {
     const void* data = row_address(tensor, batch, head_.kv_head, first_row + keys.begin);
-    f(StoredRows{data, tensor.strides[2], keys.end - keys.begin, element, nullptr}, std::int64_t{0});
+    f(StoredRows{data, tensor.strides[2], keys.end - keys.begin, element, nullptr, in_streams_}, std::int64_t{0});
     return;
   }
-  for (std::int64_t key = keys.begin; key < keys.end; key += copied_rows) {
-    const std::int64_t count = std::min(copied_rows, keys.end - key);
+  const auto copy_row = [&](std::int64_t key, std::int64_t row) {
     const void* from = row_address(tensor, batch, head_.kv_head, first_row + key);
     if (element == Element::f32)
-      gather_rows(static_cast<const float*>(from), tensor.strides[2], tensor.strides[3], count, dim, copy_);
+      gather(static_cast<const float*>(from), tensor.strides[3], dim, copy_ + row * dim);
     else
-      gather_rows(static_cast<const std::uint16_t*>(from), tensor.strides[2], tensor.strides[3], count, dim,
-                  reinterpret_cast<std::uint16_t*>(copy_));
-    f(StoredRows{copy_, dim, count, element, nullptr}, key - keys.begin);
+      gather(static_cast<const std::uint16_t*>(from), tensor.strides[3], dim,
+             reinterpret_cast<std::uint16_t*>(copy_) + row * dim);
+  };
+  const std::int64_t count = keys.end - keys.begin;
+  for (std::int64_t first = 0; first < count; first += copied_rows) {
+    const std::int64_t rows = std::min(copied_rows, count - first);
+    for (std::int64_t row = 0; row < rows; ++row)
+      copy_row(keys.begin + (in_streams_ ? kernels::place_in_streams(first + row, count) : first + row), row);
+    f(StoredRows{copy_, dim, rows, element, nullptr, false}, first);
   }
 }
 
@@ -164,8 +170,23 @@ const void* DecodeRows::upcoming(const TensorView& tensor, const TensorView& aft
   return alike ? row_address(after, head_.member.batch, head_.kv_head, head_.member.first_key + key) : nullptr;
 }
 
+/// May these keys be taken in any order? Not where something goes by a key's place.
+bool DecodeRows::may_stream(KeyRange keys) const noexcept {
+  if (keys.end - keys.begin < fewest_keys_in_streams || arguments_.mask.data != nullptr ||
+      arguments_.alibi_slopes.data != nullptr)
+    return false;
+  bool all = true;
+  for (int r = 0; r < count_ && all; ++r) {
+    const Row& row = rows_[static_cast<std::size_t>(r)];
+    all = row.keys.begin <= keys.begin && row.keys.end >= keys.end;
+    if (arguments_.block_mask.data != nullptr) for_blocks(row, keys, [&](KeyRange, bool attended) { all &= attended; });
+  }
+  return all;
+}
+
 void DecodeRows::score(KeyRange keys) noexcept {
   load_queries();
+  in_streams_ = may_stream(keys);
   for_stored(arguments_.key, keys, [&](StoredRows stored, std::int64_t first) {
     stored.next = upcoming(arguments_.key, arguments_.value, keys.begin);
     kernels_.decode->scores(queries_, count_, layout_.query_pitch, arguments_.head_dim, scale_, stored, scores_ + first,

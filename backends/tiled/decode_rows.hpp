@@ -72,6 +72,7 @@ class DecodeRows {
   template <typename F>
   void for_blocks(const Row& row, KeyRange keys, F f) const noexcept;
   KeyRange wanted(KeyRange keys) const noexcept;
+  bool may_stream(KeyRange keys) const noexcept;
   void score(KeyRange keys) noexcept;
   void apply_options(const Row& row, KeyRange keys, float* scores) noexcept;
   void add_mask(const Row& row, KeyRange keys, float* scores) noexcept;
@@ -88,6 +89,7 @@ class DecodeRows {
   int count_;
   bool natural_;  // scores are in units of the natural logarithm, else of log2
   bool loaded_ = false;
+  bool in_streams_ = false;  // of the keys in scores_ (StoredRows::in_streams)
   float scale_;
   KeyRange attended_;  // union over the rows
   std::array<Row, max_decode_rows> rows_;

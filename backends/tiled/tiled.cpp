@@ -143,9 +143,7 @@ Status TiledPlan::execute(const Arguments& arguments, std::span<std::byte> works
 Following TiledPlan::follow(const Arguments& arguments, const Item& item) const noexcept {
   const HeadRows head = tiles::head_rows(arguments, item.member, item.kv_head);
   if (arguments.window_left >= 0 || decode_.takes(head)) return {};
-  const KeyRange keys{0, head.member.keys};
-  const KeyRange block = tiles::KeyCut(keys, kernels_.key_rows, problem().head_dim, problem().value_dim).first(keys);
-  return {tiles::ahead_of(arguments, head.member, head.kv_head, block),
+  return {walk_.beginning(arguments, head, {0, head.member.keys}),
           tiles::queries_ahead(arguments, head, item.first_row, kernels_.lanes)};
 }
 
@@ -205,7 +203,9 @@ class TiledBackend final : public Backend {
   double estimate(const Problem& problem, const Extents& extents, const Machine& machine,
                   int threads) const noexcept override {
     constexpr double wake_seconds = 3e-6;
-    if (Decode::by_rows(problem) && tiled::decodes_by_rows(problem.group() * extents.queries, extents.keys)) {
+    const std::int64_t rows = problem.group() * extents.queries;
+    if (rows <= Decode::most_rows_in_lanes(problem, tiles::kernels_for(machine)) &&
+        tiled::decodes_by_rows(rows, extents.keys)) {
       if (threads == 1 || !worth_threads(problem, extents))
         return tiles::estimate_decode_seconds(problem, extents, machine, 1);
       return wake_seconds + tiles::estimate_decode_seconds(problem, extents, machine, threads);

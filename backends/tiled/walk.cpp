@@ -29,6 +29,12 @@ void KeyWalk::attend(const Arguments& arguments, const HeadRows& head, std::span
   }
 }
 
+tiles::BlockAhead KeyWalk::beginning(const Arguments& arguments, const HeadRows& head,
+                                     const KeyRange& keys) const noexcept {
+  const KeyCut cut(keys, kernels.key_rows, arguments.head_dim, arguments.value_dim);
+  return tiles::ahead_of(arguments, head.member, head.kv_head, cut.first(keys));
+}
+
 void KeyWalk::write_weights(const Arguments& arguments, const HeadRows& head, const QueryTile& tile,
                             const Scratch& shared) const noexcept {
   tile.clear_weights();

@@ -20,6 +20,10 @@ struct KeyWalk {
               const KeyRange& all, const KeyRange& keys, bool careful, const tiles::BlockAhead& following,
               const tiles::Scratch& shared) const noexcept;
 
+  /// The first block of these keys, to be fetched before they are walked.
+  tiles::BlockAhead beginning(const Arguments& arguments, const tiles::HeadRows& head,
+                              const KeyRange& keys) const noexcept;
+
   /// A second pass over the keys, when maximum and sum are known: the weights themselves are the only O(n²) memory.
   void write_weights(const Arguments& arguments, const tiles::HeadRows& head, const tiles::QueryTile& tile,
                      const tiles::Scratch& shared) const noexcept;

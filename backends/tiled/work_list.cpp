@@ -44,7 +44,7 @@ bool splits_keys(std::int64_t rows, int lanes, std::int64_t keys) noexcept {
 
 bool decodes_by_rows(std::int64_t rows, std::int64_t keys) noexcept {
   if (rows < 1 || rows > max_decode_rows) return false;
-  return rows <= 8 || keys > 256;
+  return rows <= few_decode_rows || keys > 256;
 }
 
 }  // namespace attune::tiled

@@ -63,6 +63,7 @@ bool splits_keys(std::int64_t rows, int lanes, std::int64_t keys) noexcept;
 /// The same where head dims lie in lanes (decode_rows.hpp). Rows that are few enough go that way
 /// however few their keys are; more of them, but less than fill tiles well, where there are keys to read by the
 /// hundred.
+inline constexpr int few_decode_rows = 8;
 inline constexpr int max_decode_rows = 32;
 bool decodes_by_rows(std::int64_t rows, std::int64_t keys) noexcept;
 

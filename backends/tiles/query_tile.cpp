@@ -55,6 +55,8 @@ void QueryTile::open(const kernels::Kernels& kernels, const Arguments& arguments
   alpha_ = state_.l + lanes();
   scale_ = static_cast<float>(arguments.scale * (natural_ ? 1.0 : std::numbers::log2e));
   pairs_ = pairs_for(kernels, arguments);
+  softmax_scale_ = 1.0f;
+  if (pairs_ != nullptr && !natural_ && scale_ > 0) std::swap(scale_, softmax_scale_);
   find_places();
   find_ranges();
   if (pairs_ != nullptr)
@@ -193,7 +195,11 @@ void QueryTile::score_part(const KeyBlock& part, const kernels::Ahead& ahead, fl
 }
 
 void QueryTile::softmax(float* scores, std::int64_t key_count, const float* row_max, bool careful) noexcept {
-  rescale_ = kernels_->softmax(scores, key_count, vectors_, natural_, careful, row_max, state_.m, state_.l, alpha_);
+  if (pairs_ != nullptr)
+    rescale_ = pairs_->softmax(scores, key_count, vectors_, natural_, careful, softmax_scale_, row_max, state_.m,
+                               state_.l, alpha_);
+  else
+    rescale_ = kernels_->softmax(scores, key_count, vectors_, natural_, careful, row_max, state_.m, state_.l, alpha_);
 }
 
 void QueryTile::add_values(const float* weights, const KeyBlock& part, bool careful,
@@ -201,10 +207,8 @@ void QueryTile::add_values(const float* weights, const KeyBlock& part, bool care
   using kernels::Start;
   const Start start = fresh_ ? Start::zero : rescale_ ? Start::rescale : Start::add;
   if (pairs_ != nullptr) {
-    auto* packed = reinterpret_cast<std::uint32_t*>(shared_->rows.rows);
-    pairs_->pair_weights(weights, part.count, vectors_, packed);
-    pairs_->weighted_sum(packed, part.count, part.value_pairs, arguments_->value_dim, vectors_, careful, ahead, start,
-                         alpha_, state_.out);
+    pairs_->weighted_sum(reinterpret_cast<const std::uint32_t*>(weights), part.count, part.value_pairs,
+                         arguments_->value_dim, vectors_, careful, ahead, start, alpha_, state_.out);
   } else {
     kernels_->weighted_sum(weights, part.count, part.values, part.value_stride, arguments_->value_dim, vectors_,
                            careful, ahead, start, alpha_, state_.out);
@@ -310,6 +314,11 @@ void QueryTile::recompute_weights(const KeyBlock& part, float* scores) const noe
   std::copy_n(state_.m, lanes(), m);
   std::fill_n(l, max_lanes, 0.0f);
   score(part, {}, scores, shared_->row_max);
+  if (softmax_scale_ != 1.0f) {
+    std::fill_n(alpha, max_lanes, softmax_scale_);
+    kernels_->normalise(scores, part.count, alpha, vectors_);
+    for (int lane = 0; lane < lanes(); ++lane) shared_->row_max[lane] *= softmax_scale_;
+  }
   kernels_->softmax(scores, part.count, vectors_, natural_, false, shared_->row_max, m, l, alpha);
 }
 

@@ -69,8 +69,13 @@ class QueryTile {
   /// Scores of the part's keys, with everything that options do to them; row_max gets the lanes' maxima.
   void score(const KeyBlock& part, const kernels::Ahead& ahead, float* scores, float* row_max) const noexcept;
 
-  /// Scores to weights; updates the running maximum and sum, and leaves in alpha what to rescale by.
+  /// Scores to weights, which of pairs take half the room (PairKernels::softmax). Updates the running maximum and sum,
+  /// and leaves in alpha what to rescale by.
   void softmax(float* scores, std::int64_t key_count, const float* row_max, bool careful) noexcept;
+
+  /// Do weights keep the scores' precision? Those of pairs are rounded, and two keys share the room of one.
+  bool keeps_weights() const noexcept { return pairs_ == nullptr; }
+  std::int64_t weight_floats_per_key() const noexcept { return keeps_weights() ? lanes() : lanes() / 2; }
 
   /// Adds weights · values.
   void add_values(const float* weights, const KeyBlock& part, bool careful, const kernels::Ahead& ahead) noexcept;
@@ -130,7 +135,8 @@ class QueryTile {
   int rows_;
   int vectors_;
   const kernels::PairKernels* pairs_;  // if products are of bf16 pairs; queries_ then holds pairs
-  float scale_;                        // of the products, unless it is in the queries
+  float scale_;                        // of the products, unless it is in the queries or left to the softmax
+  float softmax_scale_;                // of the scores of pairs, or 1
   bool natural_;                       // scores are in units of the natural logarithm, else of log2
   bool fresh_;                         // nothing has been added to out yet
   bool rescale_;                       // alpha holds a factor other than 1

@@ -4,7 +4,6 @@
 // at most n, so n² · 2⁻²⁴ is certain; a scale multiplies it.
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -162,6 +161,41 @@ TEST_P(DecodeTest, WeightedSumAddsEveryValueInBothModesAlike) {
               ASSERT_EQ(sums[row * pitch(dim) + c], careful[row * pitch(dim) + c]);
             }
         }
+}
+
+TEST_P(DecodeTest, RowsInStreamsAreUsedInTheirOrder) {
+  const std::int64_t score_pitch = 320, dim = 24;
+  for (const Element type : element_types)
+    for (const int rows : {1, 2, 3, 4, 7})
+      for (const std::int64_t count : {64, 67, 96, 253}) {
+        Elements keys = elements(type, count, dim, dim + 3), values = elements(type, count, dim, dim);
+        Aligned queries(rows * pitch(dim)), by_key(rows * score_pitch), scores(rows * score_pitch);
+        for (std::int64_t i = 0; i < rows * pitch(dim); ++i) queries[i] = i % pitch(dim) < dim ? random() : 0.0f;
+        decode().scores(queries, rows, pitch(dim), dim, 0.5f, keys.rows, by_key, score_pitch);
+        keys.rows.in_streams = values.rows.in_streams = true;
+        decode().scores(queries, rows, pitch(dim), dim, 0.5f, keys.rows, scores, score_pitch);
+
+        for (int row = 0; row < rows; ++row)
+          for (std::int64_t i = 0; i < count; ++i) {
+            const std::int64_t key = attune::kernels::place_in_streams(i, count);
+            ASSERT_EQ(scores[row * score_pitch + i], by_key[row * score_pitch + key]);
+          }
+        Aligned sums(rows * pitch(dim), 0.0f), careful(rows * pitch(dim), 0.0f);
+        decode().weighted_sum(scores, rows, score_pitch, values.rows, dim, false, sums, pitch(dim));
+        decode().weighted_sum(scores, rows, score_pitch, values.rows, dim, true, careful, pitch(dim));
+        for (int row = 0; row < rows; ++row)
+          for (std::int64_t c = 0; c < dim; ++c) {
+            double sum = 0, sizes = 0;
+            for (std::int64_t key = 0; key < count; ++key) {
+              const double product = static_cast<double>(by_key[row * score_pitch + key]) *
+                                     static_cast<double>(values.values[static_cast<std::size_t>(key * dim + c)]);
+              sum += product;
+              sizes += std::abs(product);
+            }
+            ASSERT_NEAR(sums[row * pitch(dim) + c], sum, sizes * static_cast<double>(count + 1) * 0x1p-24);
+            ASSERT_EQ(sums[row * pitch(dim) + c], careful[row * pitch(dim) + c]);
+          }
+      }
 }
 
 TEST_P(DecodeTest, CarefulModeLeavesOutMarkedKeysWhateverTheyHold) {

@@ -561,37 +561,87 @@ TEST_P(PairTest, ScoresAreScaledDotProducts) {
       }
 }
 
-TEST_P(PairTest, WeightedSumRoundsWeightsAndSkipsMarkedKeys) {
+/// Pairs [key / 2][lane] as weights [key][lane].
+std::vector<double> unpacked(const float* pairs, std::int64_t count, int lanes) {
+  const auto* packed = reinterpret_cast<const std::uint32_t*>(pairs);
+  std::vector<double> weights;
+  for (std::int64_t key = 0; key < (count + 1) / 2 * 2; ++key)
+    for (int lane = 0; lane < lanes; ++lane) {
+      const std::uint32_t pair = packed[key / 2 * lanes + lane];
+      const attune::bfloat16 weight{static_cast<std::uint16_t>(key % 2 == 0 ? pair : pair >> 16)};
+      weights.push_back(static_cast<double>(to_float(weight)));
+    }
+  return weights;
+}
+
+TEST_P(PairTest, SoftmaxRoundsWeightsOfScaledScores) {
+  const int lanes = kernels().lanes;
+  for (const std::int64_t count : counts())
+    for (const bool natural : {false, true})
+      for (const bool careful : {false, true}) {
+        const double scale = natural ? 1.0 : 0.3;
+        Tile scores(count * lanes), row_max(lanes), m(lanes), l(lanes), alpha(lanes);
+        fill(scores, count * lanes);
+        if (count > 2) scores[lanes] = -infinity;  // key 1 of lane 0
+        const std::vector<float> before(static_cast<float*>(scores), scores + count * lanes);
+        std::fill_n(static_cast<float*>(m), lanes, -infinity);
+        std::fill_n(static_cast<float*>(l), lanes, 0.0f);
+        std::fill_n(static_cast<float*>(row_max), lanes, -infinity);
+        for (std::int64_t i = 0; i < count * lanes; ++i) row_max[i % lanes] = std::max(row_max[i % lanes], scores[i]);
+        pairs().softmax(scores, count, 2, natural, careful, static_cast<float>(scale), row_max, m, l, alpha);
+        const std::vector<double> weights = unpacked(scores, count, lanes);
+        for (int lane = 0; lane < lanes; ++lane) {
+          ASSERT_FLOAT_EQ(m[lane], row_max[lane] * static_cast<float>(scale));
+          double sum = 0;
+          for (std::int64_t key = 0; key < count; ++key) {
+            const auto at = static_cast<std::size_t>(key * lanes + lane);
+            const double exponent = scale * static_cast<double>(before[at]) - static_cast<double>(m[lane]);
+            const double expected = natural ? std::exp(exponent) : std::exp2(exponent);
+            // bf16's unit roundoff, and the polynomial's own error.
+            ASSERT_NEAR(weights[at], expected, expected * (0x1p-8 + 1e-5));
+            ASSERT_EQ(std::signbit(weights[at]), careful && before[at] == -infinity);
+            sum += expected;
+          }
+          ASSERT_NEAR(static_cast<double>(l[lane]), sum, sum * 1e-5);
+          if (count % 2 == 1) {
+            ASSERT_EQ(weights[static_cast<std::size_t>(count * lanes + lane)], 0.0);
+          }
+        }
+      }
+}
+
+TEST_P(PairTest, WeightedSumSkipsMarkedKeys) {
   const int lanes = kernels().lanes;
   for (const std::int64_t dim : {1, 8, 19})
     for (const std::int64_t count : counts())
       for (const bool careful : {false, true}) {
-        Tile weights(count * lanes), packed((count + 1) / 2 * lanes), out(dim * lanes);
-        fill(weights, count * lanes);
+        Tile packed((count + 1) / 2 * lanes), out(dim * lanes);
+        auto* weight_pairs = reinterpret_cast<std::uint32_t*>(static_cast<float*>(packed));
+        const auto random_weights = random_bf16((count + 1) * lanes);
+        for (std::int64_t i = 0; i < (count + 1) / 2 * lanes; ++i) {
+          const auto at = static_cast<std::size_t>(i);
+          const std::uint32_t high = i / lanes * 2 + 1 < count ? random_weights[2 * at + 1] : 0u;
+          weight_pairs[i] = random_weights[2 * at] | high << 16;
+        }
         auto values = random_bf16(count * dim);
         if (careful && count > 2) {  // lane 0 does not attend key 1, whose value is NaN, nor lane 1 key 2
-          weights[lanes] = -0.0f, weights[2 * lanes + 1] = -0.0f;
+          for (int lane = 0; lane < lanes; ++lane) weight_pairs[lane] = (weight_pairs[lane] & 0xffffu) | 0x80000000u;
+          weight_pairs[lanes + 1] = (weight_pairs[lanes + 1] & 0xffff0000u) | 0x8000u;
           values[static_cast<std::size_t>(dim)] = 0x7fc0;
         }
         std::vector<std::uint32_t> value_pairs(static_cast<std::size_t>((count + 1) / 2 * dim));
         pairs().pair_values(values.data(), dim, count, dim, value_pairs.data());
-        auto* weight_pairs = reinterpret_cast<std::uint32_t*>(static_cast<float*>(packed));
-        pairs().pair_weights(weights, count, 2, weight_pairs);
+        const std::vector<double> weights = unpacked(packed, count, lanes);
         pairs().weighted_sum(weight_pairs, count, value_pairs.data(), dim, 2, careful, {}, Start::zero, nullptr, out);
         for (std::int64_t column = 0; column < dim; ++column)
           for (int lane = 0; lane < lanes; ++lane) {
             double expected = 0;
             for (std::int64_t key = 0; key < count; ++key) {
-              const float weight = weights[key * lanes + lane];
-              if (careful && weight == 0.0f && std::signbit(weight)) continue;
-              expected += wide(attune::to_bfloat16(static_cast<double>(weight)).bits) *
-                          wide(values[static_cast<std::size_t>(key * dim + column)]);
+              const double weight = weights[static_cast<std::size_t>(key * lanes + lane)];
+              if (careful && weight == 0.0 && std::signbit(weight)) continue;
+              expected += weight * wide(values[static_cast<std::size_t>(key * dim + column)]);
             }
-            const float got = out[column * lanes + lane];
-            if (std::isnan(expected))
-              ASSERT_TRUE(std::isnan(got));
-            else
-              ASSERT_NEAR(got, expected, static_cast<double>(count * count) * 0x1p-24);
+            ASSERT_NEAR(out[column * lanes + lane], expected, static_cast<double>(count * count) * 0x1p-24);
           }
       }
 }

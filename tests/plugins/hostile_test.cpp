@@ -71,6 +71,8 @@ const std::vector<Expectation> expectations{
     {"forks_at_load", loaded, ""},
     {"segfaults_beside_a_fork", quarantined, "while it was loaded"},
     {"segfaults_at_exit", quarantined, "at the end of its process"},
+    {"throws_in_execute", quarantined, "in execute()"},
+    {"exits_in_execute", quarantined, "in execute()"},
     {"changes_folder", refused, "changes the working directory"},
     {"changes_locale", refused, "changes the locale"},
     {"closes_stdin", refused, "changes standard input"},
@@ -128,7 +130,7 @@ std::string name_of(const testing::TestParamInfo<Expectation>& info) { return in
 INSTANTIATE_TEST_SUITE_P(Plugin, Hostile, testing::ValuesIn(expectations), name_of);
 
 TEST(HostilePlugin, ThatHangsIsRefusedOnceAndQuarantinedTheSecondTime) {
-  for (const char* fault : {"hangs_at_load", "hangs_in_execute"}) {
+  for (const char* fault : {"hangs_at_load", "hangs_in_supports", "hangs_in_execute"}) {
     const PluginHome home;
     Engine engine(plain_config());
     const auto limit = std::chrono::milliseconds(500);

@@ -39,6 +39,7 @@ using hostile::Fault;
 bool has(Fault fault) { return hostile::fault == fault; }
 
 void segfault() { std::raise(SIGSEGV); }
+void fail() { throw std::runtime_error("thrown by execute()"); }
 void hang() {
   for (;;) pause();
 }
@@ -100,6 +101,8 @@ class HostilePlan final : public HealthyPlan {
                          attune::Executor& executor) const noexcept override {
     if (has(Fault::segfaults_in_execute)) segfault();
     if (has(Fault::hangs_in_execute)) hang();
+    if (has(Fault::throws_in_execute)) fail();
+    if (has(Fault::exits_in_execute)) std::exit(0);
     if (has(Fault::writes_nothing)) return attune::Status::ok;
     if (has(Fault::changes_rounding)) {
       change_rounding();
@@ -138,6 +141,7 @@ class Hostile final : public Healthy {
 
   bool supports(const attune::Problem& problem, const attune::Extents& extents, std::string* reason) const override {
     if (has(Fault::segfaults_in_supports)) segfault();
+    if (has(Fault::hangs_in_supports)) hang();
     if (has(Fault::changes_rounding)) change_rounding();
     if (has(Fault::throws_in_supports)) throw std::runtime_error("thrown by supports()");
     if (has(Fault::claims_nothing)) return attune::refuse(reason, "it takes nothing");

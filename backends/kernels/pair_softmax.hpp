@@ -1,0 +1,66 @@
+// Softmax down the lanes of a block of scores, to weights in pairs of bf16: what f32 weights would cost in stores and
+// loads is saved. Needs vcvtne2ps2bf16; pair_tile.hpp includes this file where there is that instruction.
+#pragma once
+
+#include "backends/kernels/softmax.hpp"
+#include "backends/kernels/vector.hpp"
+
+namespace {
+
+using Pairs = __m512i;
+
+/// (low, high) of each lane, rounded to bf16. −0 stays −0.
+inline Pairs pair_of(Vec low, Vec high) {
+  // The conversion puts the 16 lanes of `low` before those of `high`.
+  static const std::uint16_t order[32] = {0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
+                                          8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+  return _mm512_permutexvar_epi16(_mm512_loadu_si512(order), (Pairs)_mm512_cvtne2ps_pbh(high, low));
+}
+
+/// N neighbouring keys of one vector of lanes; a last key without a neighbour gets one of weight 0.
+template <int N, bool careful, typename Exponent>
+[[gnu::always_inline]] inline Vec weigh_pairs(const float* scores, Exponent exponent, float* pairs) {
+  Row<N> p;
+  weights_of<N, 4, careful>(scores, exponent, p);
+  each<(N + 1) / 2>([&](int i) {
+    const Vec high = 2 * i + 1 < N ? p[2 * i + 1] : Vec(0.0f);
+    _mm512_store_si512(pairs + i * tile_lanes, pair_of(p[2 * i], high));
+  });
+  return sum_of<N>(p);
+}
+
+template <bool careful, typename Exponent>
+inline Vec exponentiate_pairs(float* scores, std::int64_t key_count, Exponent exponent) {
+  Vec sum(0.0f);
+  float* pairs = scores;  // never ahead of the scores that are still to be read
+  for (; key_count >= 4; key_count -= 4, scores += 4 * tile_lanes, pairs += 2 * tile_lanes)
+    sum = sum + weigh_pairs<4, careful>(scores, exponent, pairs);
+  if (key_count == 3) return sum + weigh_pairs<3, careful>(scores, exponent, pairs);
+  if (key_count == 2) return sum + weigh_pairs<2, careful>(scores, exponent, pairs);
+  if (key_count == 1) return sum + weigh_pairs<1, careful>(scores, exponent, pairs);
+  return sum;
+}
+
+template <bool careful, bool natural>
+bool pair_softmax_lanes(float* scores, std::int64_t key_count, float scale, const float* row_max, float* m, float* l,
+                        float* alpha) {
+  const Vec factor(scale);
+  return advance<natural>(load(row_max) * factor, m, l, alpha, [&](Vec shift) {
+    return exponentiate_pairs<careful>(scores, key_count, [&](Vec score) {
+      // Natural scores come scaled.
+      return natural ? in_log2<natural>(score - shift) : multiply_add(score, factor, -shift);
+    });
+  });
+}
+
+bool pair_softmax(float* scores, std::int64_t key_count, int vectors, bool natural, bool careful, float scale,
+                  const float* row_max, float* m, float* l, float* alpha) {
+  const auto lanes = natural ? (careful ? pair_softmax_lanes<true, true> : pair_softmax_lanes<false, true>)
+                             : (careful ? pair_softmax_lanes<true, false> : pair_softmax_lanes<false, false>);
+  bool grew = false;
+  for (int lane = 0; lane < vectors * vector_lanes; lane += vector_lanes)
+    grew |= lanes(scores + lane, key_count, scale, row_max + lane, m + lane, l + lane, alpha + lane);
+  return grew;
+}
+
+}  // namespace
