@@ -183,6 +183,19 @@ TEST(Profile, TheReportIsOneWellFormedFile) {
   EXPECT_TRUE(png || contains(outcome.err, "apt install librsvg2-bin")) << outcome.err;
 }
 
+TEST(Profile, ABackendHasOneColourInEveryPlot) {
+  const ScratchFolder folder;
+  nlohmann::json facts = made_up({{"absent", line}, {"there", square}});
+  for (auto& point : facts["curves"][0]["points"])
+    point.update({{"measured", false}, {"gap", "refused"}, {"reason", "made up"}, {"expected_seconds", 0}});
+  const Outcome outcome =
+      run_attune({"profile", "--load", folder.file("a.json", facts.dump()), "--plots", folder.path("plots"), "--json"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const std::string svg = contents_of(folder.path("plots/backends-full.svg"));
+  EXPECT_TRUE(contains(svg, "<g class=\"c1\">")) << svg;
+  EXPECT_FALSE(contains(svg, "<g class=\"c0\">")) << svg;
+}
+
 TEST(Profile, FindsWhatIsKnown) {
   const ScratchFolder folder;
   const std::string file = folder.file("a.json", made_up({{"line", line}, {"square", square}}).dump());

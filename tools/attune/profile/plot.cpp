@@ -113,10 +113,12 @@ std::string draw_axes(const Plot& plot, const Scale& scale) {
                    left, bottom, scale.right(), (left + scale.right()) / 2, bottom + 36, escaped(plot.x_label));
 }
 
+constexpr std::size_t colour_count = 6;  // of plot_style()
+
 /// The way to an expectation is drawn apart, dashed.
-std::string draw_line(const Plot& plot, const Scale& scale, std::size_t index) {
+std::string draw_line(const Plot& plot, const Line& line, const Scale& scale) {
   std::string solid, dashed, dots;
-  const auto& marks = plot.lines[index].marks;
+  const auto& marks = line.marks;
   for (std::size_t i = 0; i < marks.size(); ++i) {
     const Line::Mark& m = marks[i];
     if (i > 0)
@@ -124,11 +126,11 @@ std::string draw_line(const Plot& plot, const Scale& scale, std::size_t index) {
           "M{:.1f} {:.1f}L{:.1f} {:.1f}", scale.x(marks[i - 1].x), scale.y(marks[i - 1].y), scale.x(m.x), scale.y(m.y));
     dots +=
         fmt::format("<circle class=\"{}\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3\"><title>{} at {}: {}{}</title></circle>",
-                    m.measured ? "dot" : "hollow", scale.x(m.x), scale.y(m.y), escaped(plot.lines[index].label),
+                    m.measured ? "dot" : "hollow", scale.x(m.x), scale.y(m.y), escaped(line.label),
                     sequence_length(std::llround(m.x)), text_y(plot, m.y), m.measured ? "" : " (expected)");
   }
   return fmt::format("<g class=\"c{}\"><path class=\"line\" d=\"{}\"/><path class=\"line dashed\" d=\"{}\"/>{}</g>\n",
-                     index % 6, solid, dashed, dots);
+                     line.colour % colour_count, solid, dashed, dots);
 }
 
 /// Heights of the labels: each at its line's end, pushed apart where they would overlap.
@@ -146,7 +148,7 @@ std::vector<double> label_heights(const Plot& plot, const Scale& scale) {
   return heights;
 }
 
-std::string draw_label(const Line& line, const Scale& scale, std::size_t index, double y) {
+std::string draw_label(const Line& line, const Scale& scale, double y) {
   const double end_x = scale.x(line.marks.back().x), end_y = scale.y(line.marks.back().y);
   std::string exponent;
   if (!line.exponent.empty())
@@ -154,7 +156,8 @@ std::string draw_label(const Line& line, const Scale& scale, std::size_t index, 
   return fmt::format(
       "<g class=\"c{}\"><path class=\"lead\" d=\"M{:.1f} {:.1f}L{} {:.1f}\"/><text class=\"label\" x=\"{}\" "
       "y=\"{:.1f}\">{}{}</text></g>\n",
-      index % 6, end_x + 4, end_y, scale.right() + 12, y, scale.right() + 15, y + 4, escaped(line.label), exponent);
+      line.colour % colour_count, end_x + 4, end_y, scale.right() + 12, y, scale.right() + 15, y + 4,
+      escaped(line.label), exponent);
 }
 
 }  // namespace
@@ -167,8 +170,8 @@ std::string svg_of(const Plot& plot) {
       "aria-label=\"{}\">\n<title>{}</title>\n",
       width, height, escaped(plot.title), escaped(plot.title));
   svg += draw_axes(plot, scale);
-  for (std::size_t i = 0; i < plot.lines.size(); ++i) svg += draw_line(plot, scale, i);
-  for (std::size_t i = 0; i < plot.lines.size(); ++i) svg += draw_label(plot.lines[i], scale, i, heights[i]);
+  for (const Line& line : plot.lines) svg += draw_line(plot, line, scale);
+  for (std::size_t i = 0; i < plot.lines.size(); ++i) svg += draw_label(plot.lines[i], scale, heights[i]);
   return svg + "</svg>\n";
 }
 

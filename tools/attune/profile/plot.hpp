@@ -2,6 +2,7 @@
 // SVG whose colours follow the page it stands in (light or dark), and this is all that is needed.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -16,6 +17,7 @@ struct Line {
   std::string label;        // at its end
   std::string exponent;     // behind the label, raised: "n^1.98"; empty: none
   std::vector<Mark> marks;  // by rising x
+  std::size_t colour = 0;   // the same for whatever is the same in several plots
 };
 
 struct Plot {

@@ -25,7 +25,7 @@ std::string exponent_of(const Curve& curve) {
 
 /// Without a measured point: no line.
 Line line_of(const Curve& curve, const std::string& label, Plot::Axis axis) {
-  Line line{label, axis == Plot::Axis::seconds ? exponent_of(curve) : "", {}};
+  Line line{label, axis == Plot::Axis::seconds ? exponent_of(curve) : "", {}, 0};
   if (last_measured(curve) == nullptr) return line;
   for (const Point& p : curve.points) {
     const auto x = static_cast<double>(p.length);
@@ -58,16 +58,22 @@ std::string file_name(std::string text) {
 
 Plot best_plot(const Profile& profile, const std::string& name, const std::string& title, Plot::Axis axis) {
   Plot plot{name, title, axis, x_label(profile.setting.mode), {}};
-  for (const std::string& variant : profile.variants)
-    if (const Curve* curve = best_of(profile, variant))
-      plot.lines.push_back(line_of(*curve, short_name(variant), axis));
+  for (std::size_t v = 0; v < profile.variants.size(); ++v)
+    if (const Curve* curve = best_of(profile, profile.variants[v])) {
+      plot.lines.push_back(line_of(*curve, short_name(profile.variants[v]), axis));
+      plot.lines.back().colour = v;
+    }
   return plot;
 }
 
 Plot backends_plot(const Profile& profile, const std::string& variant) {
   Plot plot{"backends-" + file_name(variant), variant, Plot::Axis::seconds, x_label(profile.setting.mode), {}};
+  std::size_t backend = 0;
   for (const Curve& curve : profile.curves)
-    if (curve.variant == variant) plot.lines.push_back(line_of(curve, curve.backend, plot.axis));
+    if (curve.variant == variant) {
+      plot.lines.push_back(line_of(curve, curve.backend, plot.axis));
+      plot.lines.back().colour = backend++;
+    }
   std::erase_if(plot.lines, [](const Line& line) { return line.marks.empty(); });
   return plot;
 }
