@@ -22,10 +22,8 @@ inline Vec load_columns(const float* p, int left) {
 
 template <bool partial>
 inline void store_columns(float* p, Vec v, int left) {
-  if constexpr (!partial) return store_unaligned(p, v);
-  alignas(64) float columns[vector_lanes];
-  store(columns, v);
-  for (int i = 0; i < left; ++i) p[i] = columns[i];
+  if constexpr (partial) return store_row_part(p, v, left);
+  store_unaligned(p, v);
 }
 
 /// rows[r][column + c] = factor[r] · Σ_key weights[key][r] · values[key][c] for R lanes and V vectors of columns.

@@ -72,6 +72,20 @@ inline Vec load_row_part(const StoredAs<E>* p, int count) {
 #endif
 }
 
+/// Stores the first `count` < vector_lanes lanes and nothing beyond them.
+inline void store_row_part(float* p, Vec v, int count) {
+#if defined(__AVX512F__)
+  _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << count) - 1), v);
+#elif defined(__AVX2__)
+  const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+  _mm256_maskstore_ps(p, _mm256_cmpgt_epi32(_mm256_set1_epi32(count), lanes), v);
+#else
+  alignas(64) float lanes[vector_lanes];
+  store(lanes, v);
+  for (int i = 0; i < count; ++i) p[i] = lanes[i];
+#endif
+}
+
 /// The sums over the lanes of four vectors, stored one after the other. In what order lanes are summed is the same for
 /// each.
 inline void store_sums(Vec a, Vec b, Vec c, Vec d, float* to) {
