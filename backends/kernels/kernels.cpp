@@ -6,6 +6,7 @@
 #include "backends/kernels/half.hpp"
 #include "backends/kernels/pair_tile.hpp"
 #include "backends/kernels/peak.hpp"
+#include "backends/kernels/row_tile.hpp"
 #include "backends/kernels/score_options.hpp"
 #include "backends/kernels/score_tile.hpp"
 #include "backends/kernels/softmax.hpp"
@@ -92,6 +93,7 @@ const Kernels ATTUNE_KERNEL_TABLE = {
     .mask = ::mask,
     .softmax = ::softmax,
     .weighted_sum = ::weighted_sum,
+    .weighted_rows = ::weighted_rows,
     .widen = ::widen_row,
     .narrow = ::narrow_row,
     .marks = ::make_marks,

@@ -168,6 +168,11 @@ struct Kernels {
                        std::int64_t dim, int vectors, bool careful, const Ahead& ahead, Start start, const float* alpha,
                        float* out);
 
+  /// rows[lane][c] = factor[lane] · Σ_key weights[key][lane] · values[key][c] for lane < count: the same bits as
+  /// weighted_sum() from Start::zero and store_rows(), for tiles whose keys are all at hand. Were all sums finite?
+  bool (*weighted_rows)(const float* weights, std::int64_t key_count, const float* values, std::int64_t value_stride,
+                        std::int64_t dim, const float* factor, float* const* rows, int count);
+
   /// 16-bit floats (bf16 or else f16) to f32 and back, rounding to nearest.
   void (*widen)(const std::uint16_t* from, bool bf16, std::int64_t count, float* to);
   void (*narrow)(const float* from, bool bf16, std::int64_t count, std::uint16_t* to);

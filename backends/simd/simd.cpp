@@ -76,6 +76,7 @@ void SimdPlan::run_head(const Arguments& arguments, const HeadRows& head, float*
   for (std::int64_t row = 0; row < head.count; row += kernels_.lanes) {
     QueryTile tile;
     tile.open(kernels_, arguments, head, row, own, scratch);
+    tile.write_at_once();
     compute(tile, all, false, scratch);
     if (!tile.close()) {
       tile.reset(true);
@@ -106,11 +107,12 @@ void SimdPlan::for_each_part(const QueryTile& tile, const KeyBlock& all, float* 
 
 void SimdPlan::compute(QueryTile& tile, const KeyBlock& all, bool careful, const Scratch& scratch) const noexcept {
   alignas(64) float row_max[tiles::max_lanes];
-  std::fill_n(row_max, tiles::max_lanes, -std::numeric_limits<float>::infinity());
   std::int64_t key_count = 0;
   for_each_part(tile, all, scratch.scores, [&](const KeyBlock& part, float* scores) {
-    tile.score(part, {}, scores, scratch.row_max);
-    for (int lane = 0; lane < kernels_.lanes; ++lane) row_max[lane] = std::max(row_max[lane], scratch.row_max[lane]);
+    const bool first = key_count == 0;
+    tile.score(part, {}, scores, first ? row_max : scratch.row_max);
+    for (int lane = 0; lane < kernels_.lanes && !first; ++lane)
+      row_max[lane] = std::max(row_max[lane], scratch.row_max[lane]);
     key_count += part.count;
   });
   if (key_count == 0) return;

@@ -159,6 +159,7 @@ void TiledPlan::run_item(const Arguments& arguments, const Item& item, int tile_
   for (std::int64_t row = item.first_row; open < tile_count && row < head.count; row += kernels_.lanes) {
     tiles::fetch(tiles::queries_ahead(arguments, head, row + kernels_.lanes, kernels_.lanes));
     tile[open].open(kernels_, arguments, head, row, scratch_.tile(memory, open), shared);
+    tile[open].write_at_once();
     const KeyRange range = tile[open].keys();
     if (range.begin < range.end) keys = {std::min(keys.begin, range.begin), std::max(keys.end, range.end)};
     ++open;

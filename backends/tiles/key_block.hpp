@@ -73,6 +73,7 @@ class KeyCut {
 
   /// What the range has of the block that its first key lies in; and of the block behind that one.
   KeyRange first(const KeyRange& range) const noexcept {
+    if (blocks_ == 1) return from(all_.begin, range);  // a division is worth avoiding where keys are few
     return from(all_.begin + std::min((range.begin - all_.begin) / size_, blocks_ - 1) * size_, range);
   }
   KeyRange next(const KeyRange& block, const KeyRange& range) const noexcept { return from(block.end, range); }

@@ -48,6 +48,7 @@ void QueryTile::open(const kernels::Kernels& kernels, const Arguments& arguments
   const bool float_mask = arguments.mask.data != nullptr && arguments.mask.dtype != DType::boolean;
   natural_ = float_mask || arguments.alibi_slopes.data != nullptr || arguments.softcap > 0;
 
+  at_once_ = false;
   queries_ = own;
   state_.out = queries_ + arguments.head_dim * lanes();
   state_.m = state_.out + arguments.value_dim * lanes();
@@ -134,6 +135,7 @@ void QueryTile::load_query_pairs() noexcept {
 void QueryTile::reset(bool with_sinks) noexcept {
   fresh_ = true;
   rescale_ = false;
+  written_ = false;
   const TensorView& sinks = arguments_->sinks;
   for (int lane = 0; lane < lanes(); ++lane) {
     state_.m[lane] = -infinity;
@@ -204,6 +206,12 @@ void QueryTile::softmax(float* scores, std::int64_t key_count, const float* row_
 
 void QueryTile::add_values(const float* weights, const KeyBlock& part, bool careful,
                            const kernels::Ahead& ahead) noexcept {
+  if (at_once_ && fresh_ && !careful && has_all_keys(part)) {
+    fresh_ = false;
+    written_ = true;
+    finite_ = write_weighted(weights, part);
+    return;
+  }
   using kernels::Start;
   const Start start = fresh_ ? Start::zero : rescale_ ? Start::rescale : Start::add;
   if (pairs_ != nullptr) {
@@ -215,6 +223,10 @@ void QueryTile::add_values(const float* weights, const KeyBlock& part, bool care
   }
   fresh_ = false;
   rescale_ = false;
+}
+
+bool QueryTile::has_all_keys(const KeyBlock& part) const noexcept {
+  return part.first <= attended_.begin && part.end() >= attended_.end;
 }
 
 bool QueryTile::attend(const KeyBlock& block, bool careful, const BlockAhead& ahead) noexcept {
@@ -259,11 +271,22 @@ void QueryTile::normalisers(float* factor) const noexcept {
   for (int lane = 0; lane < lanes(); ++lane) factor[lane] = state_.l[lane] == 0.0f ? 0.0f : 1.0f / state_.l[lane];
 }
 
+/// write(rows) fills the lanes' rows of the tensor from element `first_element` of its last axis on; sequences begin at
+/// row first_in_member of its third.
+template <typename Write>
+bool QueryTile::write_tensor(const MutableTensorView& tensor, std::int64_t count, std::int64_t first_in_member,
+                             std::int64_t first_element, Write write) const noexcept {
+  std::int64_t first[max_lanes];
+  find_rows(tensor, head_->member.batch, first_in_member, first);
+  for (int lane = 0; lane < rows_; ++lane) first[lane] += first_element * tensor.strides[3];
+  return write_rows(*kernels_, count, tensor, first, rows_, shared_->rows, write);
+}
+
 bool QueryTile::close() noexcept {
   alignas(64) float factor[max_lanes];
   normalisers(factor);
-  bool finite = true;
-  if (arguments_->value_dim > 0) {
+  bool finite = !written_ || finite_;
+  if (arguments_->value_dim > 0 && !written_) {
     if (fresh_) std::fill_n(state_.out, arguments_->value_dim * lanes(), 0.0f);
     finite = write_out(factor);
   }
@@ -272,10 +295,19 @@ bool QueryTile::close() noexcept {
 }
 
 bool QueryTile::write_out(const float* factor) noexcept {
-  const MutableTensorView& out = arguments_->out;
-  std::int64_t first[max_lanes];
-  find_rows(out, head_->member.batch, head_->member.first_query, first);
-  return write_rows(*kernels_, state_.out, arguments_->value_dim, factor, out, first, rows_, shared_->rows);
+  return write_tensor(arguments_->out, arguments_->value_dim, head_->member.first_query, 0, [&](float* const* rows) {
+    return kernels_->store_rows(state_.out, arguments_->value_dim, factor, rows, rows_);
+  });
+}
+
+/// The values of one part are all that is summed up: they need not go through the tile's sums.
+bool QueryTile::write_weighted(const float* weights, const KeyBlock& part) noexcept {
+  alignas(64) float factor[max_lanes];
+  normalisers(factor);
+  return write_tensor(arguments_->out, arguments_->value_dim, head_->member.first_query, 0, [&](float* const* rows) {
+    return kernels_->weighted_rows(weights, part.count, part.values, part.value_stride, arguments_->value_dim, factor,
+                                   rows, rows_);
+  });
 }
 
 void QueryTile::write_lse() const noexcept {
@@ -303,10 +335,8 @@ void QueryTile::write_weights(const KeyBlock& part, float* weights) const noexce
   normalisers(factor);
   kernels_->normalise(weights, part.count, factor, vectors_);
   std::fill_n(factor, max_lanes, 1.0f);
-  std::int64_t first[max_lanes];
-  find_rows(tensor, head_->member.batch, 0, first);
-  for (int lane = 0; lane < rows_; ++lane) first[lane] += part.first * tensor.strides[3];
-  write_rows(*kernels_, weights, part.count, factor, tensor, first, rows_, shared_->rows);
+  write_tensor(tensor, part.count, 0, part.first,
+               [&](float* const* rows) { return kernels_->store_rows(weights, part.count, factor, rows, rows_); });
 }
 
 void QueryTile::recompute_weights(const KeyBlock& part, float* scores) const noexcept {

@@ -49,6 +49,14 @@ class QueryTile {
   void open(const kernels::Kernels& kernels, const Arguments& arguments, const HeadRows& head, std::int64_t first_row,
             float* own, const Scratch& shared) noexcept;
 
+  /// Lets add_values() write the output itself where one part has all keys: for tiles that are closed and neither saved
+  /// nor joined with others.
+  void write_at_once() noexcept {
+    constexpr std::int64_t few_values = 8192;  // 32 KiB: more of them are read from L2 once for every few rows
+    at_once_ = pairs_ == nullptr && arguments_->value_dim > 0 &&
+               arguments_->value_dim * (attended_.end - attended_.begin) <= few_values;
+  }
+
   /// Back to the state before the first key. A sink belongs to one part only where keys are split.
   void reset(bool with_sinks) noexcept;
 
@@ -112,7 +120,12 @@ class QueryTile {
   void find_ranges() noexcept;
   void load_queries() noexcept;
   void load_query_pairs() noexcept;
+  bool has_all_keys(const KeyBlock& part) const noexcept;
+  template <typename Write>
+  bool write_tensor(const MutableTensorView& tensor, std::int64_t count, std::int64_t first_in_member,
+                    std::int64_t first_element, Write write) const noexcept;
   bool write_out(const float* factor) noexcept;
+  bool write_weighted(const float* weights, const KeyBlock& part) noexcept;
   void write_lse() const noexcept;
   void normalisers(float* factor) const noexcept;
   std::int64_t lanes() const noexcept { return kernels_->lanes; }
@@ -140,6 +153,8 @@ class QueryTile {
   bool natural_;                       // scores are in units of the natural logarithm, else of log2
   bool fresh_;                         // nothing has been added to out yet
   bool rescale_;                       // alpha holds a factor other than 1
+  bool at_once_;                       // write_at_once()
+  bool written_, finite_;              // the output, by add_values(); and was it finite?
   KeyRange attended_;                  // union over the lanes
   KeyRange whole_;                     // intersection: parts inside need no range mask
   std::array<Place, max_lanes> places_;

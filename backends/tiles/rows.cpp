@@ -67,17 +67,8 @@ void write_row(const kernels::Kernels& kernels, const float* row, const MutableT
   }
 }
 
-bool write_rows(const kernels::Kernels& kernels, const float* tile, std::int64_t dim, const float* factor,
-                const MutableTensorView& tensor, const std::int64_t* first, int count,
-                const RowScratch& scratch) noexcept {
-  const bool in_place = tensor.dtype == DType::f32 && last_stride(tensor) == 1;
-  float* rows[max_lanes] = {};
-  for (int lane = 0; lane < count; ++lane)
-    rows[lane] = in_place ? tensor.as<float>() + first[lane] : scratch.rows + lane * scratch.stride;
-  const bool finite = kernels.store_rows(tile, dim, factor, rows, count);
-  if (in_place) return finite;
-  for (int lane = 0; lane < count; ++lane) write_row(kernels, rows[lane], tensor, first[lane], dim);
-  return finite;
+bool writes_in_place(const MutableTensorView& tensor) noexcept {
+  return tensor.dtype == DType::f32 && last_stride(tensor) == 1;
 }
 
 }  // namespace attune::tiles

@@ -54,10 +54,22 @@ struct RowScratch {
   std::int64_t stride = 0;
 };
 
-/// The lanes of a tile [dim][lanes], times each lane's factor, into rows of the tensor's last axis; lane's row begins
-/// at element first[lane]. Rounds once to the tensor's dtype. Were all elements of the lanes finite?
-bool write_rows(const kernels::Kernels& kernels, const float* tile, std::int64_t dim, const float* factor,
-                const MutableTensorView& tensor, const std::int64_t* first, int count,
-                const RowScratch& scratch) noexcept;
+/// Can rows of the tensor's last axis be written where they lie, as f32?
+bool writes_in_place(const MutableTensorView& tensor) noexcept;
+
+/// write(rows) fills `count` rows of `dim` floats and tells whether all were finite. They go to the tensor's last axis,
+/// lane's row from element first[lane] on, rounded once to its dtype.
+template <typename Write>
+bool write_rows(const kernels::Kernels& kernels, std::int64_t dim, const MutableTensorView& tensor,
+                const std::int64_t* first, int count, const RowScratch& scratch, Write write) noexcept {
+  const bool in_place = writes_in_place(tensor);
+  float* rows[max_lanes] = {};
+  for (int lane = 0; lane < count; ++lane)
+    rows[lane] = in_place ? tensor.as<float>() + first[lane] : scratch.rows + lane * scratch.stride;
+  const bool finite = write(rows);
+  if (in_place) return finite;
+  for (int lane = 0; lane < count; ++lane) write_row(kernels, rows[lane], tensor, first[lane], dim);
+  return finite;
+}
 
 }  // namespace attune::tiles

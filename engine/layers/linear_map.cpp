@@ -88,7 +88,8 @@ class LinearJob {
           tiles::index_of(y_, token / x_.shape[1], first / dim(), token % x_.shape[1]) + first % dim() * y_.strides[3];
     }
     float* waiting = block + block_features * kernels_.lanes;
-    tiles::write_rows(kernels_, block, count, ones, y_, at, rows, {waiting, block_features});
+    tiles::write_rows(kernels_, count, y_, at, rows, {waiting, block_features},
+                      [&](float* const* to) { return kernels_.store_rows(block, count, ones, to, rows); });
   }
 
   const Linear& map_;

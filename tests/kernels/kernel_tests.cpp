@@ -517,6 +517,33 @@ TEST_P(KernelTest, NarrowRoundsToNearestEven) {
 }
 
 /// The products of bf16 pairs, against the same numbers in double.
+TEST_P(KernelTest, WeightedRowsAreTheBitsOfSumsThatAreStored) {
+  const int lanes = kernels().lanes;
+  for (const std::int64_t dim : {1, 5, 16, 33, 64, 72})
+    for (const std::int64_t count : counts())
+      for (const int used : {1, lanes / 2 - 1, lanes / 2, lanes - 3, lanes}) {
+        const std::int64_t stride = dim + 3;
+        std::vector<float> values(static_cast<std::size_t>(count * stride));
+        for (float& value : values) value = random();
+        Tile weights(count * lanes), sums(dim * lanes), factor(lanes);
+        fill(weights, count * lanes);
+        fill(factor, lanes);
+        std::vector<float> expected(static_cast<std::size_t>(lanes * dim), -7.0f), got = expected;
+        std::vector<float*> expected_rows, rows;
+        for (int lane = 0; lane < lanes; ++lane) {
+          expected_rows.push_back(expected.data() + lane * dim);
+          rows.push_back(got.data() + lane * dim);
+        }
+        kernels().weighted_sum(weights, count, values.data(), stride, dim, 2, false, {}, Start::zero, nullptr, sums);
+        EXPECT_TRUE(kernels().store_rows(sums, dim, factor, expected_rows.data(), used));
+        EXPECT_TRUE(kernels().weighted_rows(weights, count, values.data(), stride, dim, factor, rows.data(), used));
+        ASSERT_EQ(got, expected) << "dim " << dim << ", keys " << count << ", rows " << used;
+        values.back() = not_a_number;
+        values[static_cast<std::size_t>((count - 1) * stride + dim - 1)] = infinity;
+        EXPECT_FALSE(kernels().weighted_rows(weights, count, values.data(), stride, dim, factor, rows.data(), used));
+      }
+}
+
 class PairTest : public KernelTest {
  protected:
   void SetUp() override {
