@@ -42,7 +42,8 @@ struct Pick {
 /// Error(unsupported) with every reason where no backend, or not the forced one, takes the problem.
 ///
 /// The rules in order: a forced backend, or nothing. Reproducible: the first built-in of a fixed order that
-/// takes the problem. Otherwise what was measured to be the fastest; then the smallest estimate of the built-ins; where
+/// takes the problem. Otherwise what was measured to be the fastest; then the smallest estimate of the built-ins, and
+/// of the one with it the strongest instruction set, unless a weaker one is estimated to be faster by a tenth; where
 /// none takes the problem, of the others (nobody has yet compared an untuned plugin's estimate with the truth).
 Pick pick(const Registry& registry, const Machines& machines, const Request& request);
 

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -37,7 +38,7 @@ class FakeBackend final : public Backend {
 
   double estimate(const Problem&, const Extents&, const Machine& machine, int) const noexcept override {
     last_isa = machine.isa;
-    return seconds;
+    return machine.isa == quick_isa ? quick_seconds : seconds;
   }
 
   std::shared_ptr<const Plan> plan(const Problem& problem, const Machine& machine) const override {
@@ -45,7 +46,8 @@ class FakeBackend final : public Backend {
     return std::make_shared<FakePlan>(problem, machine.isa, status);
   }
 
-  double seconds;
+  double seconds, quick_seconds = 0;
+  std::optional<Isa> quick_isa;  // the one on which it takes quick_seconds
   std::vector<Isa> isas;
   std::string refused;  // the reason; empty: supports everything
   Status status = Status::ok;

@@ -68,6 +68,18 @@ class Select : public testing::Test {
   Machines machines_{made_up_machine()};
 };
 
+TEST_F(Select, TakesAWeakerInstructionSetWhereThatIsClearlyFaster) {
+  FakeBackend& backend = add_with_isas("simd", 1, {Isa::sse2, Isa::avx2});
+  backend.quick_isa = Isa::sse2;
+  backend.quick_seconds = 0.8;
+  EXPECT_EQ(choose(request()).isa, Isa::sse2);
+  EXPECT_EQ(choose(with_isa(Isa::avx2)).isa, Isa::avx2);
+  EXPECT_EQ(choose(forced("simd")).isa, Isa::avx2);
+  EXPECT_EQ(choose(reproducible()).isa, Isa::avx2);
+  backend.quick_seconds = 0.95;
+  EXPECT_EQ(choose(request()).isa, Isa::avx2);
+}
+
 TEST_F(Select, TakesTheSmallestEstimate) {
   add("slow", 3, true);
   add("fast", 1, true);
