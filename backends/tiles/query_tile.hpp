@@ -121,6 +121,9 @@ class QueryTile {
   void load_queries() noexcept;
   void load_query_pairs() noexcept;
   bool has_all_keys(const KeyBlock& part) const noexcept;
+  std::int64_t lanes() const noexcept { return kernels_->lanes; }
+
+  // query_tile_output.cpp
   template <typename Write>
   bool write_tensor(const MutableTensorView& tensor, std::int64_t count, std::int64_t first_in_member,
                     std::int64_t first_element, Write write) const noexcept;
@@ -128,7 +131,6 @@ class QueryTile {
   bool write_weighted(const float* weights, const KeyBlock& part) noexcept;
   void write_lse() const noexcept;
   void normalisers(float* factor) const noexcept;
-  std::int64_t lanes() const noexcept { return kernels_->lanes; }
 
   // query_tile_options.cpp
   bool block_attended(const Place& at, std::int64_t begin, std::int64_t end) const noexcept;
