@@ -72,6 +72,15 @@ concept Element = dtype_of<T> != DType{255};
 
 }  // namespace detail
 
+namespace detail {
+
+/// Of sizes whose product does not fit, any number: a call refuses such a layout for its sizes.
+constexpr std::int64_t stride_of(std::int64_t a, std::int64_t b) noexcept {
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) * static_cast<std::uint64_t>(b));
+}
+
+}  // namespace detail
+
 /// Row-major, the last index fastest. At most max_rank sizes.
 constexpr TensorLayout contiguous(std::initializer_list<std::int64_t> shape) noexcept {
   TensorLayout layout;
@@ -82,7 +91,7 @@ constexpr TensorLayout contiguous(std::initializer_list<std::int64_t> shape) noe
   std::int64_t stride = 1;
   for (int axis = layout.rank; axis-- > 0;) {
     layout.strides[static_cast<std::size_t>(axis)] = stride;
-    stride *= layout.shape[static_cast<std::size_t>(axis)];
+    stride = detail::stride_of(stride, layout.shape[static_cast<std::size_t>(axis)]);
   }
   return layout;
 }
@@ -95,7 +104,8 @@ constexpr TensorLayout bhsd(std::int64_t batch, std::int64_t heads, std::int64_t
 /// [batch, seq, heads, dim] in memory (what a linear layer writes), seen as [batch, heads, seq, dim].
 constexpr TensorLayout bshd(std::int64_t batch, std::int64_t seq, std::int64_t heads, std::int64_t dim) noexcept {
   TensorLayout layout = bhsd(batch, heads, seq, dim);
-  layout.strides = {seq * heads * dim, dim, heads * dim, 1};
+  const std::int64_t token = detail::stride_of(heads, dim);
+  layout.strides = {detail::stride_of(seq, token), dim, token, 1};
   return layout;
 }
 

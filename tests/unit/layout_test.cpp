@@ -23,6 +23,14 @@ TEST(Layouts, UsualOnesInMemoryOrder) {
   EXPECT_EQ(packed(11, 3, 7).strides, (Sizes{21, 7, 1, 0}));
 }
 
+TEST(Layouts, SizesWhoseProductDoesNotFitAreNoError) {
+  // Whatever the strides are, computing them is defined: a constant expression is refused otherwise.
+  constexpr std::int64_t huge = std::numeric_limits<std::int64_t>::max();
+  constexpr TensorLayout heads_first = bhsd(huge, huge, huge, huge), tokens_first = bshd(huge, huge, huge, 3);
+  EXPECT_EQ(heads_first.shape, (Sizes{huge, huge, huge, huge}));
+  EXPECT_EQ(tokens_first.shape, (Sizes{huge, huge, huge, 3}));
+}
+
 TEST(Layouts, ViewsTakeTheirDtypeFromThePointer) {
   std::array<bfloat16, 6> data{};
   const MutableTensorView written = view(data.data(), contiguous({2, 3}));
