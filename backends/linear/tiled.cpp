@@ -7,6 +7,7 @@
 #include <span>
 
 #include "backends/linear/chunk.hpp"
+#include "backends/tiles/rows.hpp"
 
 namespace attune::linear {
 namespace {
@@ -18,19 +19,20 @@ std::int64_t segments_of(std::int64_t length) noexcept {
   return std::max<std::int64_t>((length + segment_keys - 1) / segment_keys, 1);
 }
 
-std::int64_t whole_lines(std::int64_t floats) noexcept { return (floats + 15) / 16 * 16; }
+std::int64_t padded(std::int64_t floats) noexcept { return static_cast<std::int64_t>(tiles::padded_floats(floats)); }
 
 /// How the workspace is divided, in floats: states first, then scratch for each thread.
 struct Layout {
   Sizes sizes;
-  std::int64_t segments, pairs, state_stride, scratch_stride;
+  std::int64_t segments, pairs, state_stride, scratch_floats, scratch_stride;
 
   Layout(const Problem& problem, const kernels::Kernels& kernels) noexcept
       : sizes(problem, kernels),
         segments(segments_of(problem.tensors.key.shape[2])),
         pairs(problem.tensors.members * problem.tensors.kv_heads),
-        state_stride(whole_lines(sizes.state_floats())),
-        scratch_stride(whole_lines(sizes.scratch_floats()) + state_stride) {}
+        state_stride(padded(sizes.state_floats())),
+        scratch_floats(padded(sizes.scratch_floats())),
+        scratch_stride(scratch_floats + state_stride) {}
 
   std::int64_t states() const noexcept { return pairs * (segments + 1) * state_stride; }
   std::int64_t floats(int threads) const noexcept { return states() + threads * scratch_stride; }
@@ -44,23 +46,21 @@ class Run {
         executor_(executor),
         layout_(problem, kernels),
         sizes_(layout_.sizes),
-        segments_(layout_.segments),
-        pairs_(layout_.pairs),
         states_(workspace),
         scratch_(workspace + layout_.states()) {}
 
   void all() noexcept {
     const auto sum = [this](std::int64_t item, int worker) noexcept {
-      sum_segment(item / segments_, item % segments_, worker);
+      sum_segment(item / layout_.segments, item % layout_.segments, worker);
     };
     const auto add = [this](std::int64_t pair, int) noexcept { add_up(pair); };
     const std::int64_t query_segments = segments_of(queries());
     const auto rows = [this, query_segments](std::int64_t item, int worker) noexcept {
       compute_rows(item / query_segments, item % query_segments, worker);
     };
-    executor_.parallel_for(pairs_ * segments_, sum);
-    executor_.parallel_for(pairs_, add);
-    if (queries() > 0) executor_.parallel_for(pairs_ * query_segments, rows);
+    executor_.parallel_for(layout_.pairs * layout_.segments, sum);
+    executor_.parallel_for(layout_.pairs, add);
+    if (queries() > 0) executor_.parallel_for(layout_.pairs * query_segments, rows);
   }
 
  private:
@@ -70,7 +70,7 @@ class Run {
 
   /// The sum of all keys before a segment; in between, of the segment before it alone. A pair is (batch, kv head).
   float* state(std::int64_t pair, std::int64_t segment) const noexcept {
-    return states_ + (pair * (segments_ + 1) + segment) * layout_.state_stride;
+    return states_ + (pair * (layout_.segments + 1) + segment) * layout_.state_stride;
   }
 
   template <typename F>
@@ -93,12 +93,12 @@ class Run {
   void add_up(std::int64_t pair) noexcept {
     std::fill_n(state(pair, 0), sizes_.state_floats(), 0.0f);
     exchange_state(pair, state(pair, 0), [](float& ours, float& theirs) { ours = theirs; });
-    for (std::int64_t segment = 0; segment < segments_; ++segment) {
+    for (std::int64_t segment = 0; segment < layout_.segments; ++segment) {
       const float* before = state(pair, segment);
       float* sum = state(pair, segment + 1);
       for (std::int64_t i = 0; i < sizes_.state_floats(); ++i) sum[i] += before[i];
     }
-    exchange_state(pair, state(pair, segments_), [](float& ours, float& theirs) { theirs = ours; });
+    exchange_state(pair, state(pair, layout_.segments), [](float& ours, float& theirs) { theirs = ours; });
   }
 
   /// Hands each element of a state and of the caller's tensor to f.
@@ -117,9 +117,9 @@ class Run {
   void compute_rows(std::int64_t pair, std::int64_t segment, int worker) noexcept {
     const std::int64_t b = pair / problem_.tensors.kv_heads, kv_head = pair % problem_.tensors.kv_heads;
     Chunk chunk(problem_, kernels_, scratch(worker));
-    float* seen = state(pair, segments_);
+    float* seen = state(pair, layout_.segments);
     if (problem_.causal) {
-      seen = scratch(worker) + whole_lines(sizes_.scratch_floats());
+      seen = scratch(worker) + layout_.scratch_floats;
       std::copy_n(state(pair, segment), sizes_.state_floats(), seen);
     }
     const std::int64_t group = problem_.tensors.group();
@@ -137,7 +137,6 @@ class Run {
   Executor& executor_;
   Layout layout_;
   const Sizes& sizes_;
-  std::int64_t segments_, pairs_;
   float *states_, *scratch_;
 };
 
