@@ -49,7 +49,7 @@ class Decode {
   }
 
   bool takes(std::int64_t rows, std::int64_t keys) const noexcept {
-    if (rows <= most_in_lanes_) return few_rows_ == FewRows::in_dim_lanes ? rows >= 1 : decodes_by_rows(rows, keys);
+    if (in_lanes(rows)) return few_rows_ == FewRows::in_dim_lanes ? rows >= 1 : decodes_by_rows(rows, keys);
     return splits_keys(rows, kernels_.lanes, keys) && (most_in_lanes_ == 0 || keys > 2 * max_chunk);
   }
   bool takes(const tiles::HeadRows& head) const noexcept { return takes(head.count, head.member.keys); }
@@ -75,7 +75,7 @@ class Decode {
   /// Of a head with at most so many rows.
   std::size_t state_floats(std::int64_t rows) const noexcept;
   std::size_t worker_floats(std::int64_t rows) const noexcept;
-  bool in_lanes(const tiles::HeadRows& head) const noexcept { return head.count <= most_in_lanes_; }
+  bool in_lanes(std::int64_t rows) const noexcept { return rows <= most_in_lanes_; }
   std::int64_t most_rows() const noexcept { return std::max(most_in_lanes_, kernels_.lanes); }
 
   void compute(const Run& run, std::int64_t item, int worker) const noexcept;
