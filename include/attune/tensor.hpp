@@ -70,10 +70,6 @@ inline constexpr DType dtype_of<std::int64_t> = DType::i64;
 template <typename T>
 concept Element = dtype_of<T> != DType{255};
 
-}  // namespace detail
-
-namespace detail {
-
 /// Of sizes whose product does not fit, any number: a call refuses such a layout for its sizes.
 constexpr std::int64_t stride_of(std::int64_t a, std::int64_t b) noexcept {
   return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) * static_cast<std::uint64_t>(b));
