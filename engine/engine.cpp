@@ -85,8 +85,9 @@ std::vector<PluginFile> Engine::plugins() const {
 }
 
 std::vector<std::shared_ptr<const Backend>> Engine::backends() const {
+  const auto registry = state_->backends();  // held: another thread's add() replaces it meanwhile
   std::vector<std::shared_ptr<const Backend>> result;
-  for (const RegisteredBackend& entry : *state_->backends()) result.push_back(entry.backend);
+  for (const RegisteredBackend& entry : *registry) result.push_back(entry.backend);
   return result;
 }
 
