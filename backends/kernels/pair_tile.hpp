@@ -31,6 +31,22 @@ inline Pairs broadcast_pair(const std::uint16_t* p) {
   return _mm512_set1_epi32(static_cast<int>(pair));
 }
 
+constexpr std::int64_t row_elements = 2 * vector_lanes;  // bf16 of a row in a vector
+
+struct PairsOfRows {
+  Pairs first, last;
+};
+
+/// (a[i], b[i]) of the first half of two rows' elements, and of the last.
+inline PairsOfRows interleave(Pairs a, Pairs b) {
+  static const std::uint16_t order[64] = {0,  32, 1,  33, 2,  34, 3,  35, 4,  36, 5,  37, 6,  38, 7,  39,
+                                          8,  40, 9,  41, 10, 42, 11, 43, 12, 44, 13, 45, 14, 46, 15, 47,
+                                          16, 48, 17, 49, 18, 50, 19, 51, 20, 52, 21, 53, 22, 54, 23, 55,
+                                          24, 56, 25, 57, 26, 58, 27, 59, 28, 60, 29, 61, 30, 62, 31, 63};
+  return {_mm512_permutex2var_epi16(a, _mm512_loadu_si512(order), b),
+          _mm512_permutex2var_epi16(a, _mm512_loadu_si512(order + row_elements), b)};
+}
+
 /// sum + a.low · b.low + a.high · b.high in f32
 inline Vec dot_pairs(Vec sum, Pairs a, Pairs b) { return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b); }
 
@@ -41,25 +57,25 @@ void load_pair_rows(const std::uint16_t* const* rows, int count, std::int64_t di
   load_changed_rows(pairs, count, dim / 2, [](auto x) { return x; }, reinterpret_cast<float*>(tile));
 }
 
-template <int R, int V, bool scaled>
+template <int R, int V, bool scaled, typename P>
 inline void pair_score_tile(const std::uint32_t* queries, std::int64_t dim, const std::uint16_t* keys,
-                            std::int64_t key_stride, Vec scale, float* scores, Row<V>& row_max) {
+                            std::int64_t key_stride, Vec scale, P& prefetcher, float* scores, Row<V>& row_max) {
   Block<R, V> sum;
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 2
     for (int v = 0; v < V; ++v) sum[r][v] = Vec(0.0f);
-  for (std::int64_t d = 0; d < dim; d += 2) {
+  prefetching(prefetcher, dim / 2, [&](std::int64_t pair) __attribute__((always_inline)) {
     Pairs q[2];
 #pragma GCC unroll 2
-    for (int v = 0; v < V; ++v) q[v] = load_pairs(queries + d / 2 * tile_lanes + v * vector_lanes);
+    for (int v = 0; v < V; ++v) q[v] = load_pairs(queries + pair * tile_lanes + v * vector_lanes);
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
-      const Pairs k = broadcast_pair(keys + r * key_stride + d);
+      const Pairs k = broadcast_pair(keys + r * key_stride + 2 * pair);
 #pragma GCC unroll 2
       for (int v = 0; v < V; ++v) sum[r][v] = dot_pairs(sum[r][v], k, q[v]);
     }
-  }
+  });
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 2
@@ -74,32 +90,43 @@ template <int R, int V, bool scaled>
 inline void pair_score_tail(int rows, const std::uint32_t* queries, std::int64_t dim, const std::uint16_t* keys,
                             std::int64_t key_stride, Vec scale, float* scores, Row<V>& row_max) {
   if constexpr (R > 0) {
+    NoPrefetcher none;
     if (rows == R)
-      pair_score_tile<R, V, scaled>(queries, dim, keys, key_stride, scale, scores, row_max);
+      pair_score_tile<R, V, scaled>(queries, dim, keys, key_stride, scale, none, scores, row_max);
     else
       pair_score_tail<R - 1, V, scaled>(rows, queries, dim, keys, key_stride, scale, scores, row_max);
   }
+}
+
+template <int V, bool scaled, typename P>
+void pair_score_tiles(const std::uint32_t* queries, std::int64_t dim, const std::uint16_t* keys,
+                      std::int64_t key_stride, std::int64_t key_count, float scale, P prefetcher, float* scores,
+                      float* row_max) {
+  Row<V> largest;
+#pragma GCC unroll 2
+  for (int v = 0; v < V; ++v) largest[v] = minus_infinity();
+  std::int64_t key = 0;
+  for (; key + tile_rows <= key_count; key += tile_rows) {
+    pair_score_tile<tile_rows, V, scaled>(queries, dim, keys + key * key_stride, key_stride, Vec(scale), prefetcher,
+                                          scores + key * tile_lanes, largest);
+  }
+  prefetcher.begin_share();
+  prefetcher.end_share();
+  pair_score_tail<tile_rows - 1, V, scaled>(static_cast<int>(key_count - key), queries, dim, keys + key * key_stride,
+                                            key_stride, Vec(scale), scores + key * tile_lanes, largest);
+#pragma GCC unroll 2
+  for (int v = 0; v < V; ++v) store(row_max + v * vector_lanes, largest[v]);
 }
 
 template <int V, bool scaled>
 void pair_score_block(const std::uint32_t* queries, std::int64_t dim, const std::uint16_t* keys,
                       std::int64_t key_stride, std::int64_t key_count, float scale, const Ahead& ahead, float* scores,
                       float* row_max) {
-  Row<V> largest;
-#pragma GCC unroll 2
-  for (int v = 0; v < V; ++v) largest[v] = minus_infinity();
-  Prefetcher prefetcher(ahead, key_count / tile_rows + 1);
-  std::int64_t key = 0;
-  for (; key + tile_rows <= key_count; key += tile_rows) {
-    prefetcher.next_share();
-    pair_score_tile<tile_rows, V, scaled>(queries, dim, keys + key * key_stride, key_stride, Vec(scale),
-                                          scores + key * tile_lanes, largest);
-  }
-  prefetcher.next_share();
-  pair_score_tail<tile_rows - 1, V, scaled>(static_cast<int>(key_count - key), queries, dim, keys + key * key_stride,
-                                            key_stride, Vec(scale), scores + key * tile_lanes, largest);
-#pragma GCC unroll 2
-  for (int v = 0; v < V; ++v) store(row_max + v * vector_lanes, largest[v]);
+  if (ahead.rows == 0)
+    pair_score_tiles<V, scaled>(queries, dim, keys, key_stride, key_count, scale, NoPrefetcher(), scores, row_max);
+  else
+    pair_score_tiles<V, scaled>(queries, dim, keys, key_stride, key_count, scale,
+                                Prefetcher(ahead, key_count / tile_rows + 1), scores, row_max);
 }
 
 void pair_scores(const std::uint32_t* queries, std::int64_t dim, const std::uint16_t* keys, std::int64_t key_stride,
@@ -113,17 +140,17 @@ void pair_scores(const std::uint32_t* queries, std::int64_t dim, const std::uint
 void pair_values(const std::uint16_t* values, std::int64_t stride, std::int64_t key_count, std::int64_t dim,
                  std::uint32_t* pairs) {
   for (std::int64_t key = 0; key < key_count; key += 2) {
-    const std::uint16_t* low = values + key * stride;
+    const std::uint16_t* row = values + key * stride;
     std::uint32_t* to = pairs + key / 2 * dim;
     const bool both = key + 1 < key_count;
     std::int64_t c = 0;
-    for (; c + 16 <= dim; c += 16) {
-      const Pairs a = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(low + c)));
-      Pairs b = _mm512_setzero_si512();
-      if (both) b = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(low + stride + c)));
-      _mm512_storeu_si512(to + c, _mm512_or_si512(a, _mm512_slli_epi32(b, 16)));
+    for (; c + row_elements <= dim; c += row_elements) {
+      const PairsOfRows at =
+          interleave(_mm512_loadu_si512(row + c), both ? _mm512_loadu_si512(row + stride + c) : _mm512_setzero_si512());
+      _mm512_storeu_si512(to + c, at.first);
+      _mm512_storeu_si512(to + c + vector_lanes, at.last);
     }
-    for (; c < dim; ++c) to[c] = low[c] | (both ? static_cast<std::uint32_t>(low[stride + c]) << 16 : 0u);
+    for (; c < dim; ++c) to[c] = row[c] | (both ? static_cast<std::uint32_t>(row[stride + c]) << 16 : 0u);
   }
 }
 
@@ -141,12 +168,12 @@ inline Vec careful_dot_pairs(Vec sum, Pairs value, Pairs weight) {
   return _mm512_mask_mov_ps(result, skip_low & skip_high, sum);
 }
 
-template <int C, int V, bool careful>
+template <int C, int V, bool careful, typename P>
 inline void pair_value_tile(const std::uint32_t* weights, std::int64_t pair_count, const std::uint32_t* values,
-                            std::int64_t dim, Start start, const float* alpha, float* out) {
+                            std::int64_t dim, P& prefetcher, Start start, const float* alpha, float* out) {
   Block<C, V> sum;
   begin_columns<C, V>(start, alpha, out, sum);
-  for (std::int64_t pair = 0; pair < pair_count; ++pair) {
+  prefetching(prefetcher, pair_count, [&](std::int64_t pair) __attribute__((always_inline)) {
     Pairs p[2];
 #pragma GCC unroll 2
     for (int v = 0; v < V; ++v) p[v] = load_pairs(weights + pair * tile_lanes + v * vector_lanes);
@@ -157,7 +184,7 @@ inline void pair_value_tile(const std::uint32_t* weights, std::int64_t pair_coun
       for (int v = 0; v < V; ++v)
         sum[c][v] = careful ? careful_dot_pairs(sum[c][v], value, p[v]) : dot_pairs(sum[c][v], value, p[v]);
     }
-  }
+  });
 #pragma GCC unroll 8
   for (int c = 0; c < C; ++c)
 #pragma GCC unroll 2
@@ -169,27 +196,37 @@ inline void pair_value_tail(int columns, const std::uint32_t* weights, std::int6
                             const std::uint32_t* values, std::int64_t dim, Start start, const float* alpha,
                             float* out) {
   if constexpr (C > 0) {
+    NoPrefetcher none;
     if (columns == C)
-      pair_value_tile<C, V, careful>(weights, pair_count, values, dim, start, alpha, out);
+      pair_value_tile<C, V, careful>(weights, pair_count, values, dim, none, start, alpha, out);
     else
       pair_value_tail<C - 1, V, careful>(columns, weights, pair_count, values, dim, start, alpha, out);
   }
 }
 
+template <int V, bool careful, typename P>
+void pair_value_tiles(const std::uint32_t* weights, std::int64_t key_count, const std::uint32_t* values,
+                      std::int64_t dim, P prefetcher, Start start, const float* alpha, float* out) {
+  const std::int64_t pair_count = (key_count + 1) / 2;
+  std::int64_t column = 0;
+  for (; column + tile_rows <= dim; column += tile_rows) {
+    pair_value_tile<tile_rows, V, careful>(weights, pair_count, values + column, dim, prefetcher, start, alpha,
+                                           out + column * tile_lanes);
+  }
+  prefetcher.begin_share();
+  prefetcher.end_share();
+  pair_value_tail<tile_rows - 1, V, careful>(static_cast<int>(dim - column), weights, pair_count, values + column, dim,
+                                             start, alpha, out + column * tile_lanes);
+}
+
 template <int V, bool careful>
 void pair_value_block(const std::uint32_t* weights, std::int64_t key_count, const std::uint32_t* values,
                       std::int64_t dim, const Ahead& ahead, Start start, const float* alpha, float* out) {
-  const std::int64_t pair_count = (key_count + 1) / 2;
-  Prefetcher prefetcher(ahead, dim / tile_rows + 1);
-  std::int64_t column = 0;
-  for (; column + tile_rows <= dim; column += tile_rows) {
-    prefetcher.next_share();
-    pair_value_tile<tile_rows, V, careful>(weights, pair_count, values + column, dim, start, alpha,
-                                           out + column * tile_lanes);
-  }
-  prefetcher.next_share();
-  pair_value_tail<tile_rows - 1, V, careful>(static_cast<int>(dim - column), weights, pair_count, values + column, dim,
-                                             start, alpha, out + column * tile_lanes);
+  if (ahead.rows == 0)
+    pair_value_tiles<V, careful>(weights, key_count, values, dim, NoPrefetcher(), start, alpha, out);
+  else
+    pair_value_tiles<V, careful>(weights, key_count, values, dim, Prefetcher(ahead, dim / tile_rows + 1), start, alpha,
+                                 out);
 }
 
 void pair_weighted_sum(const std::uint32_t* weights, std::int64_t key_count, const std::uint32_t* values,

@@ -2,6 +2,7 @@
 // spread their requests: a few rows between one tile and the next.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -9,28 +10,64 @@
 
 namespace {
 
-/// (Inlined always: g++ drops calls of functions that do nothing but prefetch.) Into L2, where the next block is to
-/// wait while this one has L1.
-[[gnu::always_inline]] inline void prefetch_row(const std::byte* row, std::int64_t bytes) {
-  for (std::int64_t at = 0; at < bytes; at += 64) __builtin_prefetch(row + at, 0, 2);
-}
-
-/// Rows in equal shares, one each time it is asked.
+/// Rows in equal shares, one for each tile of the block. A share's rows lie far apart, and it goes down their cache
+/// lines side by side: so several pages are on the way at a time. (Inlined always: g++ drops calls of functions that do
+/// nothing but prefetch.)
 class Prefetcher {
  public:
-  /// Enough for all rows in `shares` shares.
   [[gnu::always_inline]] Prefetcher(const attune::kernels::Ahead& ahead, std::int64_t shares)
-      : ahead_(ahead), rows_(ahead.rows == 0 ? 0 : (ahead.rows + shares - 1) / shares) {}
+      : ahead_(ahead), shares_(shares) {}
 
-  [[gnu::always_inline]] void next_share() {
-    for (std::int64_t i = 0; i < rows_ && done_ < ahead_.rows; ++i, ++done_)
-      prefetch_row(ahead_.data + done_ * ahead_.stride, ahead_.row_bytes);
+  /// Between one request and the next a tile is to do so many steps.
+  static constexpr std::int64_t interval = 8;
+
+  [[gnu::always_inline]] void begin_share() {
+    row_ = ++share_;
+    at_ = share_ < ahead_.rows ? 0 : ahead_.row_bytes;
+  }
+
+  /// The next few lines of the share.
+  [[gnu::always_inline]] void request() {
+    for (int i = 0; i < lines_in_request && at_ < ahead_.row_bytes; ++i) {
+      __builtin_prefetch(ahead_.data + row_ * ahead_.stride + at_);
+      row_ += shares_;
+      if (row_ < ahead_.rows) continue;
+      row_ = share_;
+      at_ += 64;
+    }
+  }
+
+  /// What is left of it.
+  [[gnu::always_inline]] void end_share() {
+    while (at_ < ahead_.row_bytes) request();
   }
 
  private:
+  static constexpr int lines_in_request = 4;
+
   const attune::kernels::Ahead& ahead_;
-  const std::int64_t rows_;  // of a share
-  std::int64_t done_ = 0;
+  const std::int64_t shares_;
+  std::int64_t share_ = -1, row_ = 0, at_ = 0;
 };
+
+/// In the place of a Prefetcher where there is nothing to ask for.
+struct NoPrefetcher {
+  static constexpr std::int64_t interval = std::int64_t{1} << 32;
+  void begin_share() {}
+  void request() {}
+  void end_share() {}
+};
+
+/// Calls step(i) for i = 0 … count − 1, and asks for what is ahead in between.
+template <typename P, typename Step>
+[[gnu::always_inline]] inline void prefetching(P& prefetcher, std::int64_t count, Step step) {
+  prefetcher.begin_share();
+  for (std::int64_t begin = 0; begin < count; begin += P::interval) {
+    prefetcher.request();
+    const std::int64_t end = std::min(begin + P::interval, count);
+    for (std::int64_t i = begin; i < end; ++i) step(i);
+  }
+  prefetcher.end_share();
+}
 
 }  // namespace

@@ -8,16 +8,16 @@ namespace {
 
 /// scores[r][lane] = Σ_d keys[r][d] · queries[d][lane] for r < R; row_max grows by them. All R·V accumulators stay in
 /// registers over the loop.
-template <int R, int V>
+template <int R, int V, typename P>
 inline void score_tile(const float* queries, std::int64_t dim, const float* keys, std::int64_t key_stride,
-                       float* scores, Row<V>& row_max) {
+                       P& prefetcher, float* scores, Row<V>& row_max) {
   Block<R, V> sum;
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 2
     for (int v = 0; v < V; ++v) sum[r][v] = Vec(0.0f);
 
-  for (std::int64_t d = 0; d < dim; ++d) {
+  prefetching(prefetcher, dim, [&](std::int64_t d) __attribute__((always_inline)) {
     Row<V> q;
 #pragma GCC unroll 2
     for (int v = 0; v < V; ++v) q[v] = load(queries + d * tile_lanes + v * vector_lanes);
@@ -27,7 +27,7 @@ inline void score_tile(const float* queries, std::int64_t dim, const float* keys
 #pragma GCC unroll 2
       for (int v = 0; v < V; ++v) sum[r][v] = multiply_add(k, q[v], sum[r][v]);
     }
-  }
+  });
 
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r)
@@ -43,30 +43,41 @@ template <int R, int V>
 inline void score_tail(int rows, const float* queries, std::int64_t dim, const float* keys, std::int64_t key_stride,
                        float* scores, Row<V>& row_max) {
   if constexpr (R > 0) {
+    NoPrefetcher none;
     if (rows == R)
-      score_tile<R, V>(queries, dim, keys, key_stride, scores, row_max);
+      score_tile<R, V>(queries, dim, keys, key_stride, none, scores, row_max);
     else
       score_tail<R - 1, V>(rows, queries, dim, keys, key_stride, scores, row_max);
   }
 }
 
-template <int V>
-void score_block(const float* queries, std::int64_t dim, const float* keys, std::int64_t key_stride,
-                 std::int64_t key_count, const attune::kernels::Ahead& ahead, float* scores, float* row_max) {
+template <int V, typename P>
+void score_tiles(const float* queries, std::int64_t dim, const float* keys, std::int64_t key_stride,
+                 std::int64_t key_count, P prefetcher, float* scores, float* row_max) {
   Row<V> largest;
 #pragma GCC unroll 2
   for (int v = 0; v < V; ++v) largest[v] = minus_infinity();
-  Prefetcher prefetcher(ahead, key_count / tile_rows + 1);
   std::int64_t key = 0;
   for (; key + tile_rows <= key_count; key += tile_rows) {
-    prefetcher.next_share();
-    score_tile<tile_rows, V>(queries, dim, keys + key * key_stride, key_stride, scores + key * tile_lanes, largest);
+    score_tile<tile_rows, V>(queries, dim, keys + key * key_stride, key_stride, prefetcher, scores + key * tile_lanes,
+                             largest);
   }
-  prefetcher.next_share();
+  prefetcher.begin_share();
+  prefetcher.end_share();
   score_tail<tile_rows - 1, V>(static_cast<int>(key_count - key), queries, dim, keys + key * key_stride, key_stride,
                                scores + key * tile_lanes, largest);
 #pragma GCC unroll 2
   for (int v = 0; v < V; ++v) store(row_max + v * vector_lanes, largest[v]);
+}
+
+template <int V>
+void score_block(const float* queries, std::int64_t dim, const float* keys, std::int64_t key_stride,
+                 std::int64_t key_count, const attune::kernels::Ahead& ahead, float* scores, float* row_max) {
+  if (ahead.rows == 0)
+    score_tiles<V>(queries, dim, keys, key_stride, key_count, NoPrefetcher(), scores, row_max);
+  else
+    score_tiles<V>(queries, dim, keys, key_stride, key_count, Prefetcher(ahead, key_count / tile_rows + 1), scores,
+                   row_max);
 }
 
 }  // namespace

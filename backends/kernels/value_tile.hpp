@@ -28,12 +28,12 @@ inline void begin_columns(Start start, const float* alpha, const float* out, Blo
 }
 
 /// out[c][lane] = start(out) + Σ_key values[key][c] · weights[key][lane] for c < C.
-template <int C, int V, bool careful>
+template <int C, int V, bool careful, typename P>
 inline void value_tile(const float* weights, std::int64_t key_count, const float* values, std::int64_t value_stride,
-                       Start start, const float* alpha, float* out) {
+                       P& prefetcher, Start start, const float* alpha, float* out) {
   Block<C, V> sum;
   begin_columns<C, V>(start, alpha, out, sum);
-  for (std::int64_t key = 0; key < key_count; ++key) {
+  prefetching(prefetcher, key_count, [&](std::int64_t key) __attribute__((always_inline)) {
     Row<V> p;
 #pragma GCC unroll 2
     for (int v = 0; v < V; ++v) p[v] = load(weights + key * tile_lanes + v * vector_lanes);
@@ -46,7 +46,7 @@ inline void value_tile(const float* weights, std::int64_t key_count, const float
         sum[c][v] = careful ? xsimd::select(attended(p[v]), next, sum[c][v]) : next;
       }
     }
-  }
+  });
 #pragma GCC unroll 8
   for (int c = 0; c < C; ++c)
 #pragma GCC unroll 2
@@ -58,26 +58,36 @@ template <int C, int V, bool careful>
 inline void value_tail(int columns, const float* weights, std::int64_t key_count, const float* values,
                        std::int64_t value_stride, Start start, const float* alpha, float* out) {
   if constexpr (C > 0) {
+    NoPrefetcher none;
     if (columns == C)
-      value_tile<C, V, careful>(weights, key_count, values, value_stride, start, alpha, out);
+      value_tile<C, V, careful>(weights, key_count, values, value_stride, none, start, alpha, out);
     else
       value_tail<C - 1, V, careful>(columns, weights, key_count, values, value_stride, start, alpha, out);
   }
 }
 
+template <int V, bool careful, typename P>
+void value_tiles(const float* weights, std::int64_t key_count, const float* values, std::int64_t value_stride,
+                 std::int64_t dim, P prefetcher, Start start, const float* alpha, float* out) {
+  std::int64_t column = 0;
+  for (; column + tile_rows <= dim; column += tile_rows) {
+    value_tile<tile_rows, V, careful>(weights, key_count, values + column, value_stride, prefetcher, start, alpha,
+                                      out + column * tile_lanes);
+  }
+  prefetcher.begin_share();
+  prefetcher.end_share();
+  value_tail<tile_rows - 1, V, careful>(static_cast<int>(dim - column), weights, key_count, values + column,
+                                        value_stride, start, alpha, out + column * tile_lanes);
+}
+
 template <int V, bool careful>
 void value_block(const float* weights, std::int64_t key_count, const float* values, std::int64_t value_stride,
                  std::int64_t dim, const attune::kernels::Ahead& ahead, Start start, const float* alpha, float* out) {
-  Prefetcher prefetcher(ahead, dim / tile_rows + 1);
-  std::int64_t column = 0;
-  for (; column + tile_rows <= dim; column += tile_rows) {
-    prefetcher.next_share();
-    value_tile<tile_rows, V, careful>(weights, key_count, values + column, value_stride, start, alpha,
-                                      out + column * tile_lanes);
-  }
-  prefetcher.next_share();
-  value_tail<tile_rows - 1, V, careful>(static_cast<int>(dim - column), weights, key_count, values + column,
-                                        value_stride, start, alpha, out + column * tile_lanes);
+  if (ahead.rows == 0)
+    value_tiles<V, careful>(weights, key_count, values, value_stride, dim, NoPrefetcher(), start, alpha, out);
+  else
+    value_tiles<V, careful>(weights, key_count, values, value_stride, dim, Prefetcher(ahead, dim / tile_rows + 1),
+                            start, alpha, out);
 }
 
 }  // namespace

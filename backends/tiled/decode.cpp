@@ -35,7 +35,7 @@ std::int64_t Decode::chunks(std::int64_t keys) const noexcept {
 std::size_t Decode::state_floats(std::int64_t rows) const noexcept {
   const std::int64_t most = std::min<std::int64_t>(rows, most_in_lanes_);
   const std::size_t of_lanes = most > 0 ? layout_.state_floats(most) : 0;
-  if (in_lanes(rows)) return of_lanes;
+  if (rows <= few_decode_rows && most_in_lanes_ > 0) return of_lanes;
   return std::max(of_lanes, tiles::padded_floats((problem_.value_dim + 2) * kernels_.lanes));
 }
 
@@ -79,7 +79,7 @@ void Decode::compute(const Run& run, std::int64_t item, int worker) const noexce
   const HeadRows head = run.head(item / run.most_chunks);
   const std::int64_t chunk = item % run.most_chunks;
   if (!takes(head) || head.count == 0 || chunk >= chunks(head.member.keys)) return;
-  if (!in_lanes(head.count)) {
+  if (!in_lanes(head)) {
     float* memory = run.scratch + static_cast<std::size_t>(worker) * scratch_.floats();
     return compute_tile(run, head, chunk, memory, tile_state(run.state(item)));
   }
@@ -92,7 +92,7 @@ void Decode::join(const Run& run, std::int64_t item, int worker) const noexcept 
   const HeadRows head = run.head(item);
   if (!takes(head) || head.count == 0) return;
   const std::int64_t first = item * run.most_chunks;
-  if (in_lanes(head.count))
+  if (in_lanes(head))
     join_rows(run, head, run.own_of(worker), first);
   else
     join_tiles(run, head, run.scratch + static_cast<std::size_t>(worker) * scratch_.floats(), first);
@@ -162,7 +162,7 @@ void Decode::join_tiles(const Run& run, const HeadRows& head, float* scratch, st
 }
 
 std::string Decode::describe(const Extents& extents) const {
-  const bool by_dims = in_lanes(problem_.group() * extents.queries);
+  const bool by_dims = in_lanes(problem_.group() * extents.queries, extents.keys);
   const std::string way = by_dims ? " head dims in lanes" : " tiles of " + std::to_string(kernels_.lanes) + " queries";
   return "decode; " + std::string(kernels_.name) + way + ", keys split into " + std::to_string(chunks(extents.keys)) +
          " chunks of " + std::to_string(keys_per_chunk(extents.keys));

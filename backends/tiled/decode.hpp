@@ -3,8 +3,8 @@
 // order afterwards. Source: "Flash-Decoding for long-context inference", 2023.
 //
 // Which of two ways they are computed is the plan's affair, whatever the call: with head dims in lanes
-// (decode_rows.hpp), or in a tile, where weights are wanted, the tiling says so, or more than a few rows meet products
-// of bf16 pairs, which only tiles have.
+// (decode_rows.hpp), or in a tile, where weights are wanted, the tiling says so, rows fill its vectors or more than a
+// few rows meet products of bf16 pairs, which only tiles have.
 #pragma once
 
 #include <algorithm>
@@ -49,7 +49,7 @@ class Decode {
   }
 
   bool takes(std::int64_t rows, std::int64_t keys) const noexcept {
-    if (in_lanes(rows)) return few_rows_ == FewRows::in_dim_lanes ? rows >= 1 : decodes_by_rows(rows, keys);
+    if (in_lanes(rows, keys)) return few_rows_ == FewRows::in_dim_lanes ? rows >= 1 : decodes_by_rows(rows, keys);
     return splits_keys(rows, kernels_.lanes, keys) && (most_in_lanes_ == 0 || keys > 2 * max_chunk);
   }
   bool takes(const tiles::HeadRows& head) const noexcept { return takes(head.count, head.member.keys); }
@@ -75,7 +75,12 @@ class Decode {
   /// Of a head with at most so many rows.
   std::size_t state_floats(std::int64_t rows) const noexcept;
   std::size_t worker_floats(std::int64_t rows) const noexcept;
-  bool in_lanes(std::int64_t rows) const noexcept { return rows <= most_in_lanes_; }
+  bool in_lanes(std::int64_t rows, std::int64_t keys) const noexcept {
+    const bool better_in_tile =
+        few_rows_ == FewRows::by_size && keys > 2 * max_chunk && fills_tile(rows, kernels_.lanes);
+    return rows <= most_in_lanes_ && !better_in_tile;
+  }
+  bool in_lanes(const tiles::HeadRows& head) const noexcept { return in_lanes(head.count, head.member.keys); }
   std::int64_t most_rows() const noexcept { return std::max(most_in_lanes_, kernels_.lanes); }
 
   void compute(const Run& run, std::int64_t item, int worker) const noexcept;

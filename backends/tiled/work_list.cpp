@@ -47,4 +47,9 @@ bool decodes_by_rows(std::int64_t rows, std::int64_t keys) noexcept {
   return rows <= few_decode_rows || keys > 256;
 }
 
+bool fills_tile(std::int64_t rows, int lanes) noexcept {
+  const std::int64_t vector = lanes / 2, computed = divide_up(rows, vector) * vector;
+  return rows > few_decode_rows && rows <= lanes && 4 * rows > 3 * computed;
+}
+
 }  // namespace attune::tiled

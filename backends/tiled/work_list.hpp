@@ -67,6 +67,10 @@ inline constexpr int few_decode_rows = 8;
 inline constexpr int max_decode_rows = 32;
 bool decodes_by_rows(std::int64_t rows, std::int64_t keys) noexcept;
 
+/// Are more than a few rows, which fit a tile, so many that hardly a lane of its vectors is idle? Products in tiles are
+/// then the faster ones.
+bool fills_tile(std::int64_t rows, int lanes) noexcept;
+
 /// Below this many floating point operations waking other threads costs more than it brings.
 inline constexpr double min_parallel_flops = 1e6;
 

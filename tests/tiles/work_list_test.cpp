@@ -73,6 +73,14 @@ TEST(Decode, TakesFewRowsAlwaysAndMoreWhereThereAreKeysToRead) {
   EXPECT_FALSE(attune::tiled::decodes_by_rows(attune::tiled::max_decode_rows + 1, 4096));
 }
 
+TEST(Decode, RowsFillATileThatHasHardlyAnIdleLane) {
+  using attune::tiled::fills_tile;
+  for (const std::int64_t rows : {13, 16, 25, 32}) EXPECT_TRUE(fills_tile(rows, 32)) << rows;
+  for (const std::int64_t rows : {1, 8, 12, 17, 24, 33}) EXPECT_FALSE(fills_tile(rows, 32)) << rows;
+  for (const std::int64_t rows : {7, 8, 17}) EXPECT_FALSE(fills_tile(rows, 16)) << rows;
+  EXPECT_TRUE(fills_tile(16, 16));
+}
+
 TEST(Decode, ChunksFitTheScratchMemory) {
   for (const std::int64_t keys : {1, 1024, 1025, 100000}) {
     EXPECT_GT(attune::tiled::keys_per_chunk(keys), 0);
