@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
-#include <exception>
 #include <map>
 #include <stdexcept>
 #include <string>
@@ -13,6 +12,7 @@
 #include <CLI/CLI.hpp>
 #include <attune/attune.hpp>
 
+#include "bench/program.hpp"
 #include "bench/ready_call.hpp"
 #include "bench/workload.hpp"
 
@@ -162,16 +162,5 @@ int main(int argc, char** argv) {
   CLI::App program("Looks for points where attention is much slower than at their neighbours.", "attune_sweep");
   bench::CommandLine line;
   bench::declare(program, line);
-  try {
-    program.parse(argc, argv);
-    return bench::run(line);
-  } catch (const CLI::ParseError& error) {
-    return program.exit(error) == 0 ? 0 : 2;
-  } catch (const Error& error) {
-    fmt::print(stderr, "attune_sweep: {}\n", error.what());
-    return error.code() == ErrorCode::invalid_argument || error.code() == ErrorCode::unsupported ? 2 : 1;
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "attune_sweep: {}\n", error.what());
-    return 1;
-  }
+  return bench::run_program(program, argc, argv, [&line] { return bench::run(line); });
 }

@@ -51,9 +51,16 @@ void Engine::State::require_known(std::string_view backend) const {
   throw Error(ErrorCode::invalid_argument, message);
 }
 
+/// The backend is asked without a lock, for it may ask the engine in turn; again where another one was added meanwhile.
 void Engine::State::add(std::shared_ptr<const Backend> backend) {
-  const std::lock_guard lock(registry_mutex);
-  registry = std::make_shared<const Registry>(with_backend(*registry, std::move(backend), false));
+  for (;;) {
+    const auto current = backends();
+    auto next = std::make_shared<const Registry>(with_backend(*current, backend, false));
+    const std::lock_guard lock(registry_mutex);
+    if (registry != current) continue;
+    registry = std::move(next);
+    return;
+  }
 }
 
 std::shared_ptr<const Registry> Engine::State::backends() const {

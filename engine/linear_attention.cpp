@@ -4,8 +4,8 @@
 #include <new>
 #include <string>
 
-#include "backends/kernels/instruction_sets.hpp"
 #include "backends/linear/linear.hpp"
+#include "backends/tiles/capability.hpp"
 #include "engine/bind.hpp"
 #include "engine/complaint.hpp"
 #include "engine/engine_state.hpp"
@@ -58,17 +58,12 @@ bool choose_tiled(const LinearAttentionOptions& options, const Arguments& a) {
   return options.backend == "tiled" || (options.backend.empty() && !any_f64(a));
 }
 
-const kernels::Kernels& kernels_of(Isa isa) {
-  if (const kernels::Kernels* found = kernels::find(name(isa))) return *found;
-  throw Error(ErrorCode::unsupported, "no kernels for this machine's instruction sets; naive needs none");
-}
-
 }  // namespace
 
 void Engine::linear_attention(const Tensors& tensors, const LinearAttentionOptions& options, Executor* executor) try {
   const linear::Problem problem = problem_of(tensors, options);
   if (!choose_tiled(options, problem.tensors)) return linear::run_naive(problem);
-  const kernels::Kernels& kernels = kernels_of(state_->machines.forced(options.isa).value_or(machine().isa));
+  const kernels::Kernels& kernels = tiles::kernels_for(state_->machines.forced(options.isa).value_or(machine().isa));
   Executor& workers = executor != nullptr ? *executor : this->executor();
   const WorkspacePool::Lease workspace =
       state_->workspaces.lease(linear::workspace_bytes(problem, kernels, workers.num_threads()));

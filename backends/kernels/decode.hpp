@@ -7,9 +7,8 @@
 // element may be read or converted twice: a key row that is in registers meets all rows, 16-bit elements are widened on
 // their way from memory.
 //
-//   scores: K keys × R rows of accumulators over the vectors of a row, then one tree of additions that leaves a score
-//   in
-//           each lane (28 instructions for 8 · R · K … multiply-adds of a head_dim of 128);
+//   scores: K keys × R rows of accumulators over the vectors of a row, then one tree of additions that leaves a
+//           score in each lane (28 instructions for 8 · R · K … multiply-adds of a head_dim of 128);
 //   softmax: along rows of scores, full lanes;
 //   values: R rows × C vectors of columns, the weight broadcast.
 //

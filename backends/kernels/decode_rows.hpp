@@ -6,6 +6,7 @@
 
 namespace {
 
+using attune::kernels::offset_in_streams;
 using attune::kernels::StoredRows;
 using attune::kernels::streams;
 
@@ -39,33 +40,30 @@ struct RowsOf {
   /// Are the n rows used from the i-th on, i a multiple of `streams`, in streams?
   bool streamed(std::int64_t i, std::int64_t n) const { return i + n <= in_stream * streams; }
 
-  /// The i-th row; of rows in streams the one in the first stream.
-  const Type* row(std::int64_t i) const { return data + (streamed(i, 1) ? i / streams : i) * stride; }
+  /// The row used as the i-th.
+  const Type* row(std::int64_t i) const { return data + (streamed(i, 1) ? offset(i) : i * stride); }
 
-  /// As row(), of what is to be asked for while the i-th row is used; any address will do for a prefetch.
+  /// What is to be asked for while that is used; any address will do for a prefetch.
   const Type* row_ahead(std::int64_t i) const {
-    const std::int64_t at = i + ahead;
-    const std::int64_t place = at < count || next == nullptr ? at : at - count;
-    return (place == at ? data : next) + (in_stream > 0 ? place / streams : place) * stride;
+    const std::int64_t all = in_stream > 0 ? in_stream * streams : count, at = i + ahead;
+    const std::int64_t place = at < all || next == nullptr ? at : at - all;
+    return (place == at ? data : next) + (in_stream > 0 ? offset(place) : place * stride);
   }
 
   /// Rows used from the i-th on, the last one again where there are no more; i is a multiple of N.
   template <int N>
   void next_rows(std::int64_t i, const Type* (&rows)[static_cast<std::size_t>(N)]) const {
-    if (even<N> && streamed(i, N)) return strew<N>(row(i), i, rows);
+    if (even<N> && streamed(i, N)) return strew<N>(row(i), rows);
 #pragma GCC unroll 8
-    for (int k = 0; k < N; ++k) {
-      const std::int64_t at = i + k < count ? i + k : count - 1;
-      rows[k] = row(at) + (streamed(at, 1) ? at % streams * apart : 0);
-    }
+    for (int k = 0; k < N; ++k) rows[k] = row(i + k < count ? i + k : count - 1);
   }
 
   /// What is to be asked for while those are used.
   template <int N>
   void rows_ahead(std::int64_t i, const Type* (&rows)[static_cast<std::size_t>(N)]) const {
-    if (even<N> && in_stream > 0) return strew<N>(row_ahead(i), i, rows);
+    if (even<N> && in_stream > 0) return strew<N>(row_ahead(i), rows);
 #pragma GCC unroll 8
-    for (int k = 0; k < N; ++k) rows[k] = row_ahead(i + k) + (i + k) % streams * apart;
+    for (int k = 0; k < N; ++k) rows[k] = row_ahead(i + k);
   }
 
   const Type* data;
@@ -75,14 +73,16 @@ struct RowsOf {
   std::int64_t apart;      // from a row to the one used after it, in elements
 
  private:
+  std::int64_t offset(std::int64_t i) const { return offset_in_streams(i, apart, stride); }
+
   template <int N>
   static constexpr bool even = N % streams == 0 || streams % N == 0;
 
+  /// The first and those used after it, whose offsets from it do not depend on where that is.
   template <int N>
-  void strew(const Type* first, std::int64_t i, const Type* (&rows)[static_cast<std::size_t>(N)]) const {
-    first += i % streams * apart;
+  void strew(const Type* first, const Type* (&rows)[static_cast<std::size_t>(N)]) const {
 #pragma GCC unroll 8
-    for (int k = 0; k < N; ++k) rows[k] = first + k % streams * apart + k / streams * stride;
+    for (int k = 0; k < N; ++k) rows[k] = first + offset(k);
   }
 };
 

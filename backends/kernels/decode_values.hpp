@@ -48,8 +48,8 @@ inline void decode_value_tile(const WeightRows& weights, const RowsOf<E>& values
       for (int c = 0; c < C; ++c) sum[r][c] = multiply_add(p, v[c], sum[r][c]);
     }
   };
-  const bool streamed = values.streamed(begin, end - begin);
-  const int places = streamed ? streams : 1;
+  // As row() has them, a step at a time.
+  const int places = values.streamed(begin, end - begin) ? streams : 1;
   const StoredAs<E>* row = values.row(begin) + column;
   const StoredAs<E>* ahead = values.row_ahead(begin) + column;
   for (std::int64_t i = begin; i < end; i += places, row += values.stride, ahead += values.stride)
@@ -97,11 +97,9 @@ constexpr auto value_turn(int rows) {
 template <Element E>
 void careful_value_row(const float* weights, const RowsOf<E>& values, std::int64_t begin, std::int64_t end,
                        std::int64_t dim, float* sums) {
-  const std::int64_t places = values.streamed(begin, end - begin) ? streams : 1;
   for (std::int64_t i = begin; i < end; ++i) {
     if (weights[i] == 0.0f && std::bit_cast<std::uint32_t>(weights[i]) != 0) continue;
-    const std::int64_t place = (i - begin) % places;
-    const StoredAs<E>* row = values.row(i - place) + place * values.apart;
+    const StoredAs<E>* row = values.row(i);
     for (std::int64_t column = 0; column < dim; column += vector_lanes) {
       const std::int64_t left = dim - column;
       const Vec value =

@@ -70,10 +70,16 @@ enum class Element : std::uint8_t { f32, f16, bf16 };
 /// 15 / 18 GB/s from one place, 22 / 27 from four, 25 / 31 from eight, 23 from sixteen.
 constexpr int streams = 8;
 
-/// Which of `count` rows is the i-th to be used: one of each stream in turn, and at the end what does not divide.
+/// From the first row to the i-th to be used, one of each stream in turn, where streams are `apart` and the rows of
+/// each `stride`.
+constexpr std::int64_t offset_in_streams(std::int64_t i, std::int64_t apart, std::int64_t stride) noexcept {
+  return i % streams * apart + i / streams * stride;
+}
+
+/// Which of `count` rows is the i-th to be used: those in streams, and at the end what does not divide.
 constexpr std::int64_t place_in_streams(std::int64_t i, std::int64_t count) noexcept {
   const std::int64_t in_stream = count / streams;
-  return i < in_stream * streams ? i % streams * in_stream + i / streams : i;
+  return i < in_stream * streams ? offset_in_streams(i, in_stream, 1) : i;
 }
 
 /// Rows of keys or values where they lie in memory, their elements following each other.

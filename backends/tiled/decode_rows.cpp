@@ -2,10 +2,8 @@
 
 #include <algorithm>
 #include <limits>
-#include <numbers>
 
 #include "backends/tiles/rows.hpp"
-#include "backends/tiles/softmax_state.hpp"
 
 namespace attune::tiled {
 
@@ -72,14 +70,12 @@ DecodeRows::DecodeRows(const kernels::Kernels& kernels, const RowsLayout& layout
       arguments_(arguments),
       head_(head),
       count_(static_cast<int>(head.count)),
+      units_(tiles::score_units(arguments)),
       queries_(memory),
       scores_(queries_ + head.count * layout.query_pitch),
       copy_(scores_ + head.count * layout.score_pitch),
       whole_(layout.state(copy_ + layout.copy_floats, head.count)),
       part_(layout.state(copy_ + layout.copy_floats + layout.state_floats(head.count), head.count)) {
-  const bool float_mask = arguments.mask.data != nullptr && arguments.mask.dtype != DType::boolean;
-  natural_ = float_mask || arguments.alibi_slopes.data != nullptr || arguments.softcap > 0;
-  scale_ = static_cast<float>(arguments.scale * (natural_ ? 1.0 : std::numbers::log2e));
   find_rows();
 }
 
@@ -189,8 +185,8 @@ void DecodeRows::score(KeyRange keys) noexcept {
   in_streams_ = may_stream(keys);
   for_stored(arguments_.key, keys, [&](StoredRows stored, std::int64_t first) {
     stored.next = upcoming(arguments_.key, arguments_.value, keys.begin);
-    kernels_.decode->scores(queries_, count_, layout_.query_pitch, arguments_.head_dim, scale_, stored, scores_ + first,
-                            layout_.score_pitch);
+    kernels_.decode->scores(queries_, count_, layout_.query_pitch, arguments_.head_dim, units_.scale, stored,
+                            scores_ + first, layout_.score_pitch);
   });
   const std::int64_t count = keys.end - keys.begin;
   const std::int64_t padded = rounded_up(count, kernels_.lanes);
@@ -238,7 +234,7 @@ void DecodeRows::add_mask(const Row& row, KeyRange keys, float* scores) noexcept
 void DecodeRows::softmax(KeyRange keys, const RowsState& result) noexcept {
   const std::int64_t padded = rounded_up(keys.end - keys.begin, kernels_.lanes);
   for (int r = 0; r < count_; ++r)
-    kernels_.decode->softmax(scores_ + r * layout_.score_pitch, padded, natural_, result.m + r, result.l + r);
+    kernels_.decode->softmax(scores_ + r * layout_.score_pitch, padded, units_.natural, result.m + r, result.l + r);
 }
 
 void DecodeRows::sum_values(KeyRange keys, bool careful, const RowsState& result) noexcept {
@@ -275,7 +271,7 @@ void DecodeRows::begin(const RowsState& state) const noexcept {
     state.l[r] = 0.0f;
     if (sinks.data == nullptr) continue;
     const float sink = sinks.as<float>()[rows_[static_cast<std::size_t>(r)].head * sinks.strides[0]];
-    state.m[r] = tiles::first_maximum(sink, natural_);
+    state.m[r] = tiles::first_maximum(sink, units_.natural);
     state.l[r] = tiles::first_sum(sink);
   }
 }
@@ -283,8 +279,8 @@ void DecodeRows::begin(const RowsState& state) const noexcept {
 void DecodeRows::absorb(const RowsState& later, const RowsState& state) const noexcept {
   for (int r = 0; r < count_; ++r) {
     const float joint = std::max(state.m[r], later.m[r]);
-    const float mine = tiles::rescaling(state.m[r], joint, natural_);
-    const float theirs = tiles::rescaling(later.m[r], joint, natural_);
+    const float mine = tiles::rescaling(state.m[r], joint, units_.natural);
+    const float theirs = tiles::rescaling(later.m[r], joint, units_.natural);
     state.m[r] = joint;
     state.l[r] = state.l[r] * mine + later.l[r] * theirs;
     kernels_.decode->join(state.sums + r * layout_.value_pitch, mine, later.sums + r * layout_.value_pitch, theirs,
@@ -303,7 +299,7 @@ void DecodeRows::close(const RowsState& state) const noexcept {
     if (arguments_.value_dim > 0) tiles::write_row(kernels_, sums, arguments_.out, first, arguments_.value_dim);
     if (const MutableTensorView& lse = arguments_.lse; lse.data != nullptr)
       lse.as<float>()[index_of(lse, head_.member.batch, row.head, query)] =
-          tiles::log_sum_exp(state.m[r], state.l[r], natural_);
+          tiles::log_sum_exp(state.m[r], state.l[r], units_.natural);
   }
 }
 

@@ -14,6 +14,7 @@
 #include "backends/kernels/kernels.hpp"
 #include "backends/tiled/work_list.hpp"
 #include "backends/tiles/query_tile.hpp"
+#include "backends/tiles/softmax_state.hpp"
 
 namespace attune::tiled {
 
@@ -87,11 +88,10 @@ class DecodeRows {
   const Arguments& arguments_;
   tiles::HeadRows head_;
   int count_;
-  bool natural_;  // scores are in units of the natural logarithm, else of log2
+  tiles::ScoreUnits units_;
   bool loaded_ = false;
   bool in_streams_ = false;  // of the keys in scores_ (StoredRows::in_streams)
-  float scale_;
-  KeyRange attended_;  // union over the rows
+  KeyRange attended_;        // union over the rows
   std::array<Row, max_decode_rows> rows_;
   float *queries_, *scores_, *copy_;
   RowsState whole_, part_;

@@ -40,9 +40,10 @@ std::vector<Isa> instruction_sets() {
   return result;
 }
 
-const kernels::Kernels& kernels_for(const Machine& machine) {
-  if (const auto* kernels = kernels::find(name(machine.isa))) return *kernels;
-  throw Error(ErrorCode::unsupported, std::string("isa: there are no kernels for ") + name(machine.isa));
+const kernels::Kernels& kernels_for(Isa isa) {
+  if (const auto* kernels = kernels::find(name(isa))) return *kernels;
+  throw Error(ErrorCode::unsupported,
+              std::string("isa: there are no kernels for ") + name(isa) + "; the backend naive needs none");
 }
 
 double estimate_seconds(const Problem& problem, const Extents& extents, const Machine& machine) noexcept {

@@ -16,9 +16,9 @@ bool supports(const Problem& problem, std::string* reason);
 /// The instruction sets that there are kernels for, whether or not this CPU can run them.
 std::vector<Isa> instruction_sets();
 
-/// The kernels of machine.isa, or the strongest the machine has where that has none. Throws Error(unsupported) if
-/// there are none at all.
-const kernels::Kernels& kernels_for(const Machine& machine);
+/// Throws Error(unsupported) where there are none.
+const kernels::Kernels& kernels_for(Isa isa);
+inline const kernels::Kernels& kernels_for(const Machine& machine) { return kernels_for(machine.isa); }
 
 /// Seconds on one thread, from the instruction set's width and typical shares of peak.
 double estimate_seconds(const Problem& problem, const Extents& extents, const Machine& machine) noexcept;

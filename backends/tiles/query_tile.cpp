@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <numbers>
 #include <utility>
 
 #include "backends/tiles/rows.hpp"
@@ -45,8 +44,8 @@ void QueryTile::open(const kernels::Kernels& kernels, const Arguments& arguments
   first_row_ = first_row;
   rows_ = static_cast<int>(std::min<std::int64_t>(lanes(), head.count - first_row));
   vectors_ = rows_ <= lanes() / 2 ? 1 : 2;
-  const bool float_mask = arguments.mask.data != nullptr && arguments.mask.dtype != DType::boolean;
-  natural_ = float_mask || arguments.alibi_slopes.data != nullptr || arguments.softcap > 0;
+  const ScoreUnits units = score_units(arguments);
+  natural_ = units.natural;
 
   at_once_ = false;
   queries_ = own;
@@ -54,7 +53,7 @@ void QueryTile::open(const kernels::Kernels& kernels, const Arguments& arguments
   state_.m = state_.out + arguments.value_dim * lanes();
   state_.l = state_.m + lanes();
   alpha_ = state_.l + lanes();
-  scale_ = static_cast<float>(arguments.scale * (natural_ ? 1.0 : std::numbers::log2e));
+  scale_ = units.scale;
   pairs_ = pairs_for(kernels, arguments);
   softmax_scale_ = 1.0f;
   if (pairs_ != nullptr && !natural_ && scale_ > 0) std::swap(scale_, softmax_scale_);

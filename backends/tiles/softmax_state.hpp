@@ -7,7 +7,22 @@
 #include <limits>
 #include <numbers>
 
+#include <attune/arguments.hpp>
+
 namespace attune::tiles {
+
+/// The units of a call's scores, and the scale that takes products there.
+struct ScoreUnits {
+  bool natural;  // of the natural logarithm, else of log2
+  float scale;
+};
+
+/// log2, where weights are exp2; natural where something is added: the lowest finite bias times log2 e would be −inf.
+inline ScoreUnits score_units(const Arguments& arguments) noexcept {
+  const bool float_mask = arguments.mask.data != nullptr && arguments.mask.dtype != DType::boolean;
+  const bool natural = float_mask || arguments.alibi_slopes.data != nullptr || arguments.softcap > 0;
+  return {natural, static_cast<float>(arguments.scale * (natural ? 1.0 : std::numbers::log2e))};
+}
 
 /// Where the sum starts for a row with this sink: the sink is one key of weight exp(sink − m), without a value.
 inline float first_sum(float sink) noexcept {

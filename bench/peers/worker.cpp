@@ -19,6 +19,7 @@
 #include <attune/attune.hpp>
 #include <nlohmann/json.hpp>
 
+#include "bench/program.hpp"
 #include "bench/timing.hpp"
 
 namespace attune::bench {
@@ -153,15 +154,9 @@ int main(int argc, char** argv) {
   CLI::App program("Attune's side of bench/peers: serves requests from standard input.", "attune_peers_worker");
   int threads = 1;
   program.add_option("threads", threads, "Threads")->required()->check(CLI::Range(1, 256));
-  try {
-    program.parse(argc, argv);
+  return attune::bench::run_program(program, argc, argv, [&threads] {
     attune::bench::Worker worker(threads);
     attune::bench::serve(worker);
     return 0;
-  } catch (const CLI::ParseError& error) {
-    return program.exit(error) == 0 ? 0 : 2;
-  } catch (const std::exception& error) {
-    std::cerr << "attune_peers_worker: " << error.what() << "\n";
-    return 1;
-  }
+  });
 }

@@ -1,7 +1,6 @@
 // attune_roofline: every result as a share of what this machine can do, measured in the same run.
 #include <algorithm>
 #include <cstdio>
-#include <exception>
 #include <string>
 #include <vector>
 
@@ -9,6 +8,7 @@
 #include <CLI/CLI.hpp>
 #include <attune/attune.hpp>
 
+#include "bench/program.hpp"
 #include "bench/roofline/report.hpp"
 
 namespace attune::bench {
@@ -87,16 +87,5 @@ int main(int argc, char** argv) {
   CLI::App program("Measures attention as a share of this machine's own limits.", "attune_roofline");
   bench::CommandLine line;
   bench::declare(program, line);
-  try {
-    program.parse(argc, argv);
-    return bench::run(line);
-  } catch (const CLI::ParseError& error) {
-    return program.exit(error) == 0 ? 0 : 2;
-  } catch (const Error& error) {
-    fmt::print(stderr, "attune_roofline: {}\n", error.what());
-    return error.code() == ErrorCode::invalid_argument || error.code() == ErrorCode::unsupported ? 2 : 1;
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "attune_roofline: {}\n", error.what());
-    return 1;
-  }
+  return bench::run_program(program, argc, argv, [&line] { return bench::run(line); });
 }

@@ -78,10 +78,9 @@ PluginFile Loader::load_file(const std::string& path, const std::string& origin,
   PluginFile file{open.path(), origin, PluginState::refused, "", ""};
   if (!open.complaint().empty()) return refused(file, open.complaint());
   const FileIdentity identity = FileIdentity::of(open.path(), open.facts());
-  const auto same = std::find(loaded_.begin(), loaded_.end(), identity);
-  if (same != loaded_.end()) {
-    return *std::find_if(files_.begin(), files_.end(), [&](const PluginFile& f) { return f.path == same->path; });
-  }
+  const auto same =
+      std::find_if(loaded_.begin(), loaded_.end(), [&](const Loaded& known) { return known.identity == identity; });
+  if (same != loaded_.end()) return same->file;
   if (const std::string why = ElfFile(open.descriptor(), open.size()).complaint(); !why.empty())
     return refused(file, why);
 
@@ -96,10 +95,10 @@ PluginFile Loader::load_file(const std::string& path, const std::string& origin,
   const auto plugin = open_plugin(open.path(), reason);
   if (plugin == nullptr) return refused(file, reason);
   if (const std::string why = attempt.add(adapt(plugin, version_of(identity))); !why.empty()) return refused(file, why);
-  loaded_.push_back(identity);
   file.state = PluginState::loaded;
   file.backend = plugin->name;
   file.reason = verdict->text;
+  loaded_.push_back({identity, file});
   return file;
 }
 

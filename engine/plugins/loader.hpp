@@ -29,8 +29,13 @@ class Loader {
   PluginFile load_file(const std::string& path, const std::string& origin, const Attempt& attempt);
   void remember(const PluginFile& file);
 
+  struct Loaded {
+    FileIdentity identity;
+    PluginFile file;
+  };
+
   std::vector<PluginFile> files_;
-  std::vector<FileIdentity> loaded_;
+  std::vector<Loaded> loaded_;  // for good, whatever has become of the files since
 };
 
 }  // namespace attune::detail

@@ -56,6 +56,8 @@ bool race(std::vector<Runner*> runners, Budget& budget, int most_rounds) {
       if (!budget.goes_on(to_text(runner->candidate().variant()))) return round >= fewest_rounds;
       runner->sample();
     }
+    std::erase_if(runners, [](const Runner* runner) { return !runner->out.empty(); });
+    if (runners.empty()) break;
     const Runner& best = fastest(runners);
     std::erase_if(runners, [&](Runner* runner) {
       if (runner == &best || !is_out(*runner, best)) return false;

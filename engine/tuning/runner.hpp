@@ -23,7 +23,7 @@ class Runner {
 
   /// Runs once, and answers the seconds. Throws Error(backend_failed).
   double run();
-  /// The mean seconds of as many runs as take long enough to be measured. Needs a run() before.
+  /// The mean seconds of as many runs as take long enough to be measured; whose runs fail is out. Needs a run() before.
   double timed();
   void sample() { series.add(timed()); }
 

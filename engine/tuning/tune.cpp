@@ -191,14 +191,14 @@ class Tuning {
   bool wins_twice(Runner& challenger, Runner& holder) {
     if (!wins(challenger, holder)) return false;
     if (wins(challenger, holder)) return true;
-    challenger.out = "faster once, but not a second time";
+    if (challenger.out.empty()) challenger.out = "faster once, but not a second time";
     return false;
   }
 
   bool wins(Runner& challenger, Runner& holder) {
     const double spent = budget_.elapsed() / options_.budget_seconds;
     budget_.set_share(spent + (1 - spent) * share_of_duel);
-    return duel(challenger, holder, budget_, most_pairs).won();
+    return duel(challenger, holder, budget_, most_pairs).won() && challenger.out.empty();
   }
 
   std::vector<Measurement> measurements(const Runner& winner) const {

@@ -8,7 +8,7 @@ namespace attune::detail {
 
 Wisdom::Wisdom(const std::string& path, const MachineDescription& machine) : file_(path, machine), machine_(machine) {
   WisdomReading reading = file_.read();
-  note_ = std::move(reading.note);
+  set_note(std::move(reading.note));
   replace_table(std::move(reading.entries));
 }
 
@@ -17,11 +17,15 @@ std::shared_ptr<const WisdomTable> Wisdom::table() const {
   return table_;
 }
 
-void Wisdom::replace_table(WisdomEntries entries) { table_ = std::make_shared<const WisdomTable>(std::move(entries)); }
+void Wisdom::replace_table(WisdomEntries entries) {
+  auto table = std::make_shared<const WisdomTable>(std::move(entries));
+  const std::lock_guard lock(mutex_);
+  table_.swap(table);
+}
 
 std::string Wisdom::learn(const WisdomEntries& entries) {
-  const std::lock_guard lock(mutex_);
-  WisdomEntries all = table_->entries();
+  const std::lock_guard change(change_mutex_);
+  WisdomEntries all = table()->entries();
   merge(all, entries);
   replace_table(std::move(all));
   if (file_.path().empty()) return "";
@@ -29,15 +33,15 @@ std::string Wisdom::learn(const WisdomEntries& entries) {
   WisdomWriting writing = file_.add(unsaved_);
   if (!writing.saved) return writing.note;
   unsaved_.clear();
-  merge(writing.entries, table_->entries());  // and with it what other processes have learned meanwhile
+  merge(writing.entries, table()->entries());  // and with it what other processes have learned meanwhile
   replace_table(std::move(writing.entries));
   return writing.note;
 }
 
 std::string Wisdom::clear() {
-  const std::lock_guard lock(mutex_);
+  const std::lock_guard change(change_mutex_);
   unsaved_.clear();
-  note_.clear();
+  set_note("");
   replace_table({});
   return file_.path().empty() ? "" : file_.clear();
 }
@@ -50,6 +54,11 @@ std::string Wisdom::import(std::string_view text) {
   } catch (const Unreadable& error) {
     throw Error(ErrorCode::invalid_argument, std::string("wisdom: ") + error.what());
   }
+}
+
+void Wisdom::set_note(std::string note) {
+  const std::lock_guard lock(mutex_);
+  note_ = std::move(note);
 }
 
 std::string Wisdom::note() const {

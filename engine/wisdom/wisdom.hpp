@@ -36,12 +36,14 @@ class Wisdom {
 
  private:
   void replace_table(WisdomEntries entries);
+  void set_note(std::string note);
 
   const WisdomFile file_;
   const MachineDescription machine_;
-  mutable std::mutex mutex_;
-  std::shared_ptr<const WisdomTable> table_ = std::make_shared<const WisdomTable>();
+  std::mutex change_mutex_;  // of whoever changes something, for as long as the file takes: calls do not wait for it
   WisdomEntries unsaved_;
+  mutable std::mutex mutex_;  // of what follows
+  std::shared_ptr<const WisdomTable> table_ = std::make_shared<const WisdomTable>();
   std::string note_;  // of reading the file
 };
 

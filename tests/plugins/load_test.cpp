@@ -93,6 +93,19 @@ TEST_F(LoadPlugins, OfALinkLoadsWhatItLeadsToUnderTheSameRules) {
   expect_refused(link, "can be written by others");
 }
 
+TEST_F(LoadPlugins, OfAFileThatIsBackInItsPlaceSaysThatItIsLoaded) {
+  const std::string path = home.copy(good, "it.so"), aside = home.folder().path("aside.so");
+  Engine engine(plain_config());
+  EXPECT_EQ(load_one(engine, path).state, PluginState::loaded);
+  fs::rename(path, aside);
+  home.folder().file("it.so", "no library");
+  EXPECT_EQ(load_one(engine, path).state, PluginState::refused);
+  fs::rename(aside, path);
+  const PluginFile file = load_one(engine, path);
+  EXPECT_EQ(file.state, PluginState::loaded) << file.reason;
+  EXPECT_EQ(engine.plugins().front().state, PluginState::loaded);
+}
+
 TEST_F(LoadPlugins, SearchesTheFoldersInTheirOrder) {
   const std::string first = home.copy(hostile_plugin("twin_a"), "named/b.so");
   const std::string second = home.copy(hostile_plugin("none"), "named/c.so");

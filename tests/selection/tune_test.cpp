@@ -3,6 +3,7 @@
 
 #include <attune/engine.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
@@ -25,14 +26,19 @@ using test::refusal;
 /// Computes as naive does, but takes its time, or a wrong turn.
 class SlowPlan final : public Plan {
  public:
-  SlowPlan(std::shared_ptr<const Plan> naive, double seconds, bool wrong)
-      : Plan(naive->problem()), naive_(std::move(naive)), seconds_(seconds), wrong_(wrong) {}
+  SlowPlan(std::shared_ptr<const Plan> naive, double seconds, bool wrong, std::shared_ptr<std::atomic<int>> runs_left)
+      : Plan(naive->problem()),
+        naive_(std::move(naive)),
+        seconds_(seconds),
+        wrong_(wrong),
+        runs_left_(std::move(runs_left)) {}
 
   std::size_t workspace_bytes(const Extents& extents, int threads) const noexcept override {
     return naive_->workspace_bytes(extents, threads);
   }
   Status execute(const Arguments& arguments, std::span<std::byte> workspace,
                  Executor& executor) const noexcept override {
+    if (--*runs_left_ < 0) return Status::failed;
     const Status status = naive_->execute(arguments, workspace, executor);
     if (wrong_) arguments.out.as<float>()[0] += 1;
     const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds_);
@@ -46,6 +52,7 @@ class SlowPlan final : public Plan {
   std::shared_ptr<const Plan> naive_;
   double seconds_;
   bool wrong_;
+  std::shared_ptr<std::atomic<int>> runs_left_;
 };
 
 struct Slow final : Backend {
@@ -64,15 +71,15 @@ struct Slow final : Backend {
   double estimate(const Problem&, const Extents&, const Machine&, int) const noexcept override { return estimated; }
   std::shared_ptr<const Plan> plan(const Problem& problem, const Machine& machine) const override {
     if (no_plan) throw Error(ErrorCode::backend_failed, "has a bad day");
-    return std::make_shared<SlowPlan>(naive->plan(problem, machine), seconds, wrong);
+    return std::make_shared<SlowPlan>(naive->plan(problem, machine), seconds, wrong, runs_left);
   }
 
   std::span<const std::string_view> tilings() const noexcept override { return other_ways; }
   std::shared_ptr<const Plan> plan_as(std::string_view tiling, const Problem& problem,
                                       const Machine& machine) const override {
     if (tiling.empty()) return plan(problem, machine);
-    return std::make_shared<SlowPlan>(naive->plan(problem, machine), tiling == "quick" ? quick_seconds : seconds,
-                                      wrong);
+    return std::make_shared<SlowPlan>(naive->plan(problem, machine), tiling == "quick" ? quick_seconds : seconds, wrong,
+                                      runs_left);
   }
 
   static constexpr double quick_seconds = 2e-4;
@@ -82,6 +89,7 @@ struct Slow final : Backend {
   double seconds, estimated;
   std::int64_t most_keys = 1000;
   bool wrong = false, no_plan = false;
+  std::shared_ptr<std::atomic<int>> runs_left = std::make_shared<std::atomic<int>>(1'000'000'000);  // then it fails
 };
 
 class Tune : public testing::Test {
@@ -159,6 +167,17 @@ TEST_F(Tune, AWrongResultNeverWins) {
   for (const Measurement& m : result.measurements) {
     if (m.variant.backend != "wrong") continue;
     EXPECT_NE(m.verdict.find("definition"), std::string::npos) << m.verdict;
+  }
+}
+
+TEST_F(Tune, OneThatFailsWhileItIsTimedNeverWins) {
+  for (const int runs : {2, 4}) {  // those that warm it up; and two of the race
+    Engine engine(config());
+    add(engine, "default", slow, 1);
+    *add(engine, "tired", slow, 2)->runs_left = runs;
+    const TuneResult result = engine.tune(problem(), extents(), options());
+    EXPECT_EQ(result.winner.backend, "default") << runs;
+    EXPECT_EQ(result.measurements.back().verdict, "it could not finish each time") << runs;
   }
 }
 

@@ -215,6 +215,20 @@ TEST_F(File, WhatCouldNotBeSavedIsSavedLater) {
   EXPECT_EQ(file().read().entries.size(), 2u);
 }
 
+TEST_F(File, LookupsDoNotWaitUntilItIsWritten) {
+  ASSERT_TRUE(file().add(test::one(some_key(1), some_entry())).saved);
+  const int lock = open((path_.string() + ".lock").c_str(), O_RDWR | O_CLOEXEC);
+  ASSERT_EQ(flock(lock, LOCK_EX), 0);
+  Wisdom wisdom(path_, made_up_machine());
+  std::string note = "not answered";
+  std::thread learner([&] { note = wisdom.learn(test::one(some_key(2), some_entry())); });
+  while (!wisdom.table()->entries().contains(some_key(2))) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  close(lock);
+  learner.join();
+  EXPECT_EQ(note, "");  // the table was seen before learn() gave up on the lock
+  EXPECT_EQ(file().read().entries.size(), 2u);
+}
+
 TEST_F(File, ExportAndImportMoveEverything) {
   Wisdom from("", made_up_machine()), to(path_, made_up_machine());
   EXPECT_EQ(from.learn(test::one(some_key(1), some_entry())), "");

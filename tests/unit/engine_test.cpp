@@ -162,6 +162,19 @@ TEST(Backends, NamesAreUnique) {
   EXPECT_EQ(engine.backends().size(), 3u);
 }
 
+/// One that is made of the engine's others.
+struct AskingBackend final : FakeBackend {
+  explicit AskingBackend(const Engine& whom) : FakeBackend("asking"), engine(whom) {}
+  std::vector<Isa> instruction_sets() const override { return engine.backends().back()->instruction_sets(); }
+  const Engine& engine;
+};
+
+TEST(Backends, OneThatAsksTheEngineMayBeAdded) {
+  Engine engine(config());
+  engine.add(std::make_shared<AskingBackend>(engine));
+  EXPECT_EQ(engine.backends().back()->name(), "asking");
+}
+
 TEST(Backends, AnUnknownNameInACallIsRefusedAndNothingIsWritten) {
   Engine engine(config());
   SmallCall call;

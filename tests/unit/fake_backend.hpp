@@ -24,7 +24,7 @@ class FakePlan final : public Plan {
   Status status_;
 };
 
-class FakeBackend final : public Backend {
+class FakeBackend : public Backend {
  public:
   explicit FakeBackend(std::string name, double estimated = 1) : seconds(estimated), name_(std::move(name)) {}
 

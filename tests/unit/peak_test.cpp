@@ -6,6 +6,8 @@
 
 #include <cmath>
 
+#include "tests/support/executors.hpp"
+
 namespace attune {
 namespace {
 
@@ -33,6 +35,11 @@ TEST(Peak, OfPairsWhereTheyAreMultipliedAndAnErrorElsewhere) {
 TEST(Peak, CountsAllThreads) {
   const auto many = make_executor();
   EXPECT_GT(measure_peak(Machine::detect().isa, *many), 0);
+}
+
+TEST(Peak, OfThreadsThatRunOneAfterTheOtherIsARateToo) {
+  test::OrderExecutor one_by_one(2, test::Order::reversed);
+  EXPECT_GT(measure_peak(Machine::detect().isa, one_by_one, Product::f32, 0.002), 0);
 }
 
 }  // namespace
