@@ -23,16 +23,16 @@ template <int R>
 using ScoreSums = Block<R, decode_keys<R>>;
 
 /// sum[row][key] += the products of one vector of dims.
-template <int R, typename LoadKey>
-inline void multiply_dims(const float* queries, std::int64_t pitch, LoadKey load_key, ScoreSums<R>& sum) {
-  Row<decode_keys<R>> k;
+template <typename P, int R, typename LoadKey>
+inline void multiply_dims(const typename P::Query* queries, std::int64_t pitch, LoadKey load_key, ScoreSums<R>& sum) {
+  typename P::Operand k[static_cast<std::size_t>(decode_keys<R>)];
 #pragma GCC unroll 8
   for (int key = 0; key < decode_keys<R>; ++key) k[key] = load_key(key);
 #pragma GCC unroll 4
   for (int r = 0; r < R; ++r) {
-    const Vec q = load(queries + r * pitch);
+    const typename P::Operand q = P::query(queries + r * pitch);
 #pragma GCC unroll 8
-    for (int key = 0; key < decode_keys<R>; ++key) sum[r][key] = multiply_add(k[key], q, sum[r][key]);
+    for (int key = 0; key < decode_keys<R>; ++key) sum[r][key] = P::add(sum[r][key], k[key], q);
   }
 }
 
@@ -65,13 +65,15 @@ inline void store_scores(const ScoreSums<R>& sum, std::int64_t key, const ScoreT
 
 /// Sums of the keys first + key … first + key + decode_keys<R> − 1 in their order of use, for R rows, unscaled; where
 /// keys end early, the last one's again.
-template <Element E, int R, bool prefetch>
-inline void decode_score_tile(const float* queries, std::int64_t pitch, std::int64_t dim, const RowsOf<E>& keys,
-                              std::int64_t first, std::int64_t key, const ScoreTarget& to) {
+template <typename P, int R, bool prefetch>
+inline void decode_score_tile(const typename P::Query* queries, std::int64_t pitch, std::int64_t dim,
+                              const RowsOf<P::element>& keys, std::int64_t first, std::int64_t key,
+                              const ScoreTarget& to) {
+  using Type = StoredAs<P::element>;
   constexpr int at_once = decode_keys<R>;
-  constexpr std::int64_t line = 64 / static_cast<std::int64_t>(sizeof(StoredAs<E>));  // elements in a line of cache
-  const StoredAs<E>* row[static_cast<std::size_t>(at_once)];
-  const StoredAs<E>* ahead[static_cast<std::size_t>(at_once)];
+  constexpr std::int64_t line = 64 / static_cast<std::int64_t>(sizeof(Type));  // elements in a line of cache
+  const Type* row[static_cast<std::size_t>(at_once)];
+  const Type* ahead[static_cast<std::size_t>(at_once)];
   ScoreSums<R> sum;
   keys.template next_rows<at_once>(first + key, row);
   if constexpr (prefetch) keys.template rows_ahead<at_once>(first + key, ahead);
@@ -85,13 +87,13 @@ inline void decode_score_tile(const float* queries, std::int64_t pitch, std::int
 #pragma GCC unroll 8
       for (int k = 0; k < at_once; ++k) prefetch_line(ahead[k] + d);
 #pragma GCC unroll 8
-    for (std::int64_t i = d; i < d + line; i += vector_lanes)
-      multiply_dims<R>(queries + i, pitch, [&](int k) { return load_row<E>(row[k] + i); }, sum);
+    for (std::int64_t i = d; i < d + line; i += P::width)
+      multiply_dims<P, R>(queries + i, pitch, [&](int k) { return P::load(row[k] + i); }, sum);
   }
-  for (; d + vector_lanes <= dim; d += vector_lanes)
-    multiply_dims<R>(queries + d, pitch, [&](int k) { return load_row<E>(row[k] + d); }, sum);
+  for (; d + P::width <= dim; d += P::width)
+    multiply_dims<P, R>(queries + d, pitch, [&](int k) { return P::load(row[k] + d); }, sum);
   if (const int left = static_cast<int>(dim - d); left > 0)
-    multiply_dims<R>(queries + d, pitch, [&](int k) { return load_row_part<E>(row[k] + d, left); }, sum);
+    multiply_dims<P, R>(queries + d, pitch, [&](int k) { return P::load_part(row[k] + d, left); }, sum);
   store_scores<R>(sum, key, to);
 }
 
@@ -106,45 +108,62 @@ inline void finish_scores(std::int64_t count, float scale, const ScoreTarget& to
     }
 }
 
-template <Element E, int R, bool prefetch>
-void decode_score_turn(const float* queries, std::int64_t pitch, std::int64_t dim, float scale, const RowsOf<E>& keys,
-                       std::int64_t first, std::int64_t count, float* scores, std::int64_t score_pitch) {
+template <typename P, int R, bool prefetch>
+void decode_score_turn(const typename P::Query* queries, std::int64_t pitch, std::int64_t dim, float scale,
+                       const RowsOf<P::element>& keys, std::int64_t first, std::int64_t count, float* scores,
+                       std::int64_t score_pitch) {
   float columns[by_columns<R> ? keys_in_turn * 4 : 1];
   const ScoreTarget to{scores + first, score_pitch, columns};
   for (std::int64_t key = 0; key < count; key += decode_keys<R>)
-    decode_score_tile<E, R, prefetch>(queries, pitch, dim, keys, first, key, to);
+    decode_score_tile<P, R, prefetch>(queries, pitch, dim, keys, first, key, to);
   finish_scores<R>(count, scale, to);
 }
 
-template <Element E, bool prefetch>
+template <typename P, bool prefetch>
 constexpr auto score_turn(int rows) {
-  return rows == 1   ? decode_score_turn<E, 1, prefetch>
-         : rows == 2 ? decode_score_turn<E, 2, prefetch>
-         : rows == 3 ? decode_score_turn<E, 3, prefetch>
-                     : decode_score_turn<E, 4, prefetch>;
+  return rows == 1   ? decode_score_turn<P, 1, prefetch>
+         : rows == 2 ? decode_score_turn<P, 2, prefetch>
+         : rows == 3 ? decode_score_turn<P, 3, prefetch>
+                     : decode_score_turn<P, 4, prefetch>;
 }
 
-template <Element E>
-void decode_scores_of(const float* queries, int rows, std::int64_t pitch, std::int64_t dim, float scale,
-                      const RowsOf<E>& keys, float* scores, std::int64_t score_pitch) {
+template <typename P>
+void decode_scores_of(const typename P::Query* queries, int rows, std::int64_t pitch, std::int64_t dim, float scale,
+                      const RowsOf<P::element>& keys, float* scores, std::int64_t score_pitch) {
   for (std::int64_t first = 0; first < keys.count; first += keys_in_turn) {
     const std::int64_t count = keys.count - first < keys_in_turn ? keys.count - first : keys_in_turn;
     for_row_groups(rows, [&](int row, int size) {
-      const auto turn = row == 0 ? score_turn<E, true>(size) : score_turn<E, false>(size);
+      const auto turn = row == 0 ? score_turn<P, true>(size) : score_turn<P, false>(size);
       turn(queries + row * pitch, pitch, dim, scale, keys, first, count, scores + row * score_pitch, score_pitch);
     });
   }
 }
 
+/// Rows of elements are widened on their way from memory.
+template <Element E>
+struct WideScores {
+  using Query = float;
+  using Operand = Vec;
+  static constexpr Element element = E;
+  static constexpr int width = vector_lanes;  // elements in a vector
+  static Operand query(const Query* p) { return ::load(p); }
+  static Operand load(const StoredAs<E>* p) { return load_row<E>(p); }
+  static Operand load_part(const StoredAs<E>* p, int count) { return load_row_part<E>(p, count); }
+  static Vec add(Vec sum, Operand key, Operand query) { return multiply_add(key, query, sum); }
+};
+
 void decode_scores(const float* queries, int rows, std::int64_t pitch, std::int64_t dim, float scale,
                    const StoredRows& keys, float* scores, std::int64_t score_pitch) {
+  const auto of = [&]<Element E>() {
+    decode_scores_of<WideScores<E>>(queries, rows, pitch, dim, scale, {keys, dim}, scores, score_pitch);
+  };
   switch (keys.element) {
     case Element::f32:
-      return decode_scores_of<Element::f32>(queries, rows, pitch, dim, scale, {keys, dim}, scores, score_pitch);
+      return of.template operator()<Element::f32>();
     case Element::f16:
-      return decode_scores_of<Element::f16>(queries, rows, pitch, dim, scale, {keys, dim}, scores, score_pitch);
+      return of.template operator()<Element::f16>();
     case Element::bf16:
-      return decode_scores_of<Element::bf16>(queries, rows, pitch, dim, scale, {keys, dim}, scores, score_pitch);
+      return of.template operator()<Element::bf16>();
   }
 }
 

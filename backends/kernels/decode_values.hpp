@@ -5,15 +5,9 @@
 
 namespace {
 
-/// Vectors of columns that R rows sum at once.
-#if defined(__AVX512F__) || defined(__aarch64__)
-constexpr int columns_of_rows[] = {0, 8, 8, 6, 4};
-#else
-constexpr int columns_of_rows[] = {0, 8, 6, 4, 3};
-#endif
-
+template <typename P>
 struct WeightRows {
-  const float* data;
+  const typename P::Weight* data;
   std::int64_t pitch;
 };
 
@@ -22,91 +16,88 @@ struct SumRows {
   std::int64_t pitch;
 };
 
+/// The mark of a key that its row does not attend: −0.
+inline bool marked(float weight) { return std::bit_cast<std::uint32_t>(weight) == 0x80000000u; }
+
 /// sums[row][c] += Σ weights[row][key] · values[key][c] for R rows, C vectors from column `column` on and the keys used
-/// as begin-th … (end − 1)-th. `part` > 0: so many columns of a single vector are left.
-template <Element E, int R, int C, bool prefetch>
-inline void decode_value_tile(const WeightRows& weights, const RowsOf<E>& values, std::int64_t begin, std::int64_t end,
-                              std::int64_t column, int part, const SumRows& sums) {
-  constexpr int line = 64 / static_cast<int>(sizeof(StoredAs<E>));  // elements in a line of cache
+/// as begin-th … (end − 1)-th. `part` > 0: so many columns of the last vectors are left. In careful mode, which takes
+/// rows one by one, what marked keys hold is taken for 0.
+template <typename P, int R, int C, bool prefetch, bool careful>
+inline void decode_value_tile(const WeightRows<P>& weights, const RowsOf<P::element>& values, std::int64_t begin,
+                              std::int64_t end, std::int64_t column, int part, const SumRows& sums) {
+  static_assert(R == 1 || !careful);
+  using Type = StoredAs<P::element>;
+  constexpr int line = 64 / static_cast<int>(sizeof(Type));  // elements in a line of cache
   Block<R, C> sum;
 #pragma GCC unroll 4
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 8
     for (int c = 0; c < C; ++c) sum[r][c] = load(sums.data + r * sums.pitch + column + c * vector_lanes);
-  const auto add_row = [&](std::int64_t i, const StoredAs<E>* row, const StoredAs<E>* ahead) {
+  // As row() has them, a step at a time.
+  const bool streamed = values.streamed(begin, end - begin);
+  const int places = streamed ? streams : P::keys;
+  const std::int64_t apart = streamed ? values.apart : values.stride;
+  const std::int64_t step = streamed ? values.stride : P::keys * values.stride;
+  const auto add_keys = [&](std::int64_t i, const Type* row, const Type* ahead) {
     if constexpr (prefetch)
+#pragma GCC unroll 2
+      for (int key = 0; key < P::keys; ++key)
 #pragma GCC unroll 8
-      for (int c = 0; c < C * vector_lanes; c += line) prefetch_line(ahead + c);
+        for (int c = 0; c < C * vector_lanes; c += line) prefetch_line(ahead + key * apart + c);
     Row<C> v;
-#pragma GCC unroll 8
-    for (int c = 0; c < C; ++c)
-      v[c] = C == 1 && part > 0 ? load_row_part<E>(row, part) : load_row<E>(row + c * vector_lanes);
+    P::template load<C, careful>({row, apart, end - i, part}, weights.data + i, v);
 #pragma GCC unroll 4
     for (int r = 0; r < R; ++r) {
-      const Vec p(weights.data[r * weights.pitch + i]);
+      const auto p = P::weight(weights.data + r * weights.pitch + i);
 #pragma GCC unroll 8
-      for (int c = 0; c < C; ++c) sum[r][c] = multiply_add(p, v[c], sum[r][c]);
+      for (int c = 0; c < C; ++c) sum[r][c] = P::add(sum[r][c], p, v[c]);
     }
   };
-  // As row() has them, a step at a time.
-  const int places = values.streamed(begin, end - begin) ? streams : 1;
-  const StoredAs<E>* row = values.row(begin) + column;
-  const StoredAs<E>* ahead = values.row_ahead(begin) + column;
-  for (std::int64_t i = begin; i < end; i += places, row += values.stride, ahead += values.stride)
-    for (int place = 0; place < places; ++place)
-      add_row(i + place, row + place * values.apart, ahead + place * values.apart);
+  const Type* row = values.row(begin) + column;
+  const Type* ahead = values.row_ahead(begin) + column;
+  for (std::int64_t i = begin; i < end; i += places, row += step, ahead += step)
+    for (int place = 0; place < places; place += P::keys)
+      add_keys(i + place, row + place * apart, ahead + place * apart);
 #pragma GCC unroll 4
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 8
     for (int c = 0; c < C; ++c) store(sums.data + r * sums.pitch + column + c * vector_lanes, sum[r][c]);
 }
 
-/// Columns `column` … dim − 1, in tiles of C vectors and then of fewer. A remainder of C + 1 is halved, for a tile of
-/// one vector has too few accumulators to be fast.
-template <Element E, int R, int C, bool prefetch>
-inline void decode_value_columns(const WeightRows& weights, const RowsOf<E>& values, std::int64_t begin,
+/// Columns `column` … dim − 1, in tiles of C vectors and then of fewer. A remainder that would be a tile of the fewest
+/// vectors is shared with the tile before it: that one has too few accumulators to be fast.
+template <typename P, int R, int C, bool prefetch, bool careful>
+inline void decode_value_columns(const WeightRows<P>& weights, const RowsOf<P::element>& values, std::int64_t begin,
                                  std::int64_t end, std::int64_t column, std::int64_t dim, const SumRows& sums) {
+  constexpr int fewest = P::vectors;
   constexpr std::int64_t width = C * vector_lanes;
-  if constexpr (C > 1) {
-    for (; column + width <= dim && (C == 2 || dim - column - width != vector_lanes); column += width)
-      decode_value_tile<E, R, C, prefetch>(weights, values, begin, end, column, 0, sums);
-    decode_value_columns<E, R, (C + 1) / 2, prefetch>(weights, values, begin, end, column, dim, sums);
+  const auto tile = [&]<int N>(int part) {
+    decode_value_tile<P, R, N, prefetch, careful>(weights, values, begin, end, column, part, sums);
+  };
+  if constexpr (C > fewest) {
+    for (; column + width <= dim && (C == 2 * fewest || dim - column - width != fewest * vector_lanes); column += width)
+      tile.template operator()<C>(0);
+    constexpr int half = (C / fewest + 1) / 2 * fewest;
+    decode_value_columns<P, R, half, prefetch, careful>(weights, values, begin, end, column, dim, sums);
   } else {
-    for (; column + width <= dim; column += width)
-      decode_value_tile<E, R, 1, prefetch>(weights, values, begin, end, column, 0, sums);
-    if (const int part = static_cast<int>(dim - column); part > 0)
-      decode_value_tile<E, R, 1, prefetch>(weights, values, begin, end, column, part, sums);
+    for (; column + width <= dim; column += width) tile.template operator()<C>(0);
+    if (const int part = static_cast<int>(dim - column); part > 0) tile.template operator()<C>(part);
   }
 }
 
-template <Element E, int R, bool prefetch>
-void decode_value_turn(const WeightRows& weights, const RowsOf<E>& values, std::int64_t begin, std::int64_t end,
-                       std::int64_t dim, const SumRows& sums) {
-  decode_value_columns<E, R, columns_of_rows[R], prefetch>(weights, values, begin, end, 0, dim, sums);
+template <typename P, int R, bool prefetch, bool careful = false>
+void decode_value_turn(const WeightRows<P>& weights, const RowsOf<P::element>& values, std::int64_t begin,
+                       std::int64_t end, std::int64_t dim, const SumRows& sums) {
+  constexpr int columns = P::columns_of_rows[static_cast<std::size_t>(R)];
+  decode_value_columns<P, R, columns, prefetch, careful>(weights, values, begin, end, 0, dim, sums);
 }
 
-template <Element E, bool prefetch>
+template <typename P, bool prefetch>
 constexpr auto value_turn(int rows) {
-  return rows == 1   ? decode_value_turn<E, 1, prefetch>
-         : rows == 2 ? decode_value_turn<E, 2, prefetch>
-         : rows == 3 ? decode_value_turn<E, 3, prefetch>
-                     : decode_value_turn<E, 4, prefetch>;
-}
-
-/// One row's sum over the keys used as begin-th … (end − 1)-th, leaving out those whose weight is −0.
-template <Element E>
-void careful_value_row(const float* weights, const RowsOf<E>& values, std::int64_t begin, std::int64_t end,
-                       std::int64_t dim, float* sums) {
-  for (std::int64_t i = begin; i < end; ++i) {
-    if (weights[i] == 0.0f && std::bit_cast<std::uint32_t>(weights[i]) != 0) continue;
-    const StoredAs<E>* row = values.row(i);
-    for (std::int64_t column = 0; column < dim; column += vector_lanes) {
-      const std::int64_t left = dim - column;
-      const Vec value =
-          left < vector_lanes ? load_row_part<E>(row + column, static_cast<int>(left)) : load_row<E>(row + column);
-      store(sums + column, multiply_add(Vec(weights[i]), value, load(sums + column)));
-    }
-  }
+  return rows == 1   ? decode_value_turn<P, 1, prefetch>
+         : rows == 2 ? decode_value_turn<P, 2, prefetch>
+         : rows == 3 ? decode_value_turn<P, 3, prefetch>
+                     : decode_value_turn<P, 4, prefetch>;
 }
 
 /// Calls f(begin, end) for the turns that rows and columns take on values which fit half of L1, the last of those in
@@ -121,35 +112,74 @@ void for_value_turns(const RowsOf<E>& values, F f) {
       f(begin, in_turn < end - begin ? begin + in_turn : end);
 }
 
-template <Element E>
-void decode_weighted_sum_of(const WeightRows& weights, int rows, const RowsOf<E>& values, std::int64_t dim,
+template <typename P>
+void decode_weighted_sum_of(const WeightRows<P>& weights, int rows, const RowsOf<P::element>& values, std::int64_t dim,
                             bool careful, const SumRows& sums) {
+  if (dim == 0) return;
   for_value_turns(values, [&](std::int64_t begin, std::int64_t end) {
+    const auto of = [&](int row) { return WeightRows<P>{weights.data + row * weights.pitch, weights.pitch}; };
+    const auto to = [&](int row) { return SumRows{sums.data + row * sums.pitch, sums.pitch}; };
     if (careful) {
-      for (int r = 0; r < rows; ++r)
-        careful_value_row<E>(weights.data + r * weights.pitch, values, begin, end, dim, sums.data + r * sums.pitch);
+      for (int r = 0; r < rows; ++r) decode_value_turn<P, 1, false, true>(of(r), values, begin, end, dim, to(r));
       return;
     }
     for_row_groups(rows, [&](int row, int size) {
-      const auto turn = row == 0 ? value_turn<E, true>(size) : value_turn<E, false>(size);
-      turn({weights.data + row * weights.pitch, weights.pitch}, values, begin, end, dim,
-           {sums.data + row * sums.pitch, sums.pitch});
+      const auto turn = row == 0 ? value_turn<P, true>(size) : value_turn<P, false>(size);
+      turn(of(row), values, begin, end, dim, to(row));
     });
   });
 }
 
+/// Where a tile's values are: those of the key at `row` and of the `left` − 1 that are used after it; and how many
+/// columns of them, if not all.
+template <typename T>
+struct ValuesAt {
+  const T* row;
+  std::int64_t apart, left;
+  int part;
+};
+
+/// One key at a time, its values widened on their way from memory.
+template <Element E>
+struct WideValues {
+  using Weight = float;
+  static constexpr Element element = E;
+  static constexpr int keys = 1;     // that are taken together
+  static constexpr int vectors = 1;  // of columns in the narrowest tile
+/// Vectors of columns that R rows sum at once.
+#if defined(__AVX512F__) || defined(__aarch64__)
+  static constexpr int columns_of_rows[] = {0, 8, 8, 6, 4};
+#else
+  static constexpr int columns_of_rows[] = {0, 8, 6, 4, 3};
+#endif
+
+  static Vec weight(const Weight* p) { return Vec(*p); }
+
+  template <int C, bool careful>
+  static void load(const ValuesAt<StoredAs<E>>& at, const Weight* weight, Row<C>& v) {
+    const bool none = careful && marked(*weight);
+#pragma GCC unroll 8
+    for (int c = 0; c < C; ++c) {
+      v[c] = C == 1 && at.part > 0 ? load_row_part<E>(at.row, at.part) : load_row<E>(at.row + c * vector_lanes);
+      if (none) v[c] = Vec(0.0f);
+    }
+  }
+
+  static Vec add(Vec sum, Vec weight, Vec value) { return multiply_add(weight, value, sum); }
+};
+
 void decode_weighted_sum(const float* weights, int rows, std::int64_t weight_pitch, const StoredRows& values,
                          std::int64_t dim, bool careful, float* sums, std::int64_t pitch) {
-  const WeightRows from{weights, weight_pitch};
-  const SumRows to{sums, pitch};
-  if (dim == 0) return;
+  const auto of = [&]<Element E>() {
+    decode_weighted_sum_of<WideValues<E>>({weights, weight_pitch}, rows, {values, dim}, dim, careful, {sums, pitch});
+  };
   switch (values.element) {
     case Element::f32:
-      return decode_weighted_sum_of<Element::f32>(from, rows, {values, dim}, dim, careful, to);
+      return of.template operator()<Element::f32>();
     case Element::f16:
-      return decode_weighted_sum_of<Element::f16>(from, rows, {values, dim}, dim, careful, to);
+      return of.template operator()<Element::f16>();
     case Element::bf16:
-      return decode_weighted_sum_of<Element::bf16>(from, rows, {values, dim}, dim, careful, to);
+      return of.template operator()<Element::bf16>();
   }
 }
 

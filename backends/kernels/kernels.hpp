@@ -32,36 +32,6 @@ struct Ahead {
   std::int64_t row_bytes = 0;  // of each that will be read
 };
 
-/// Tiles of bf16 pairs, for instruction sets that multiply them directly. A pair is a 32-bit lane that holds two
-/// neighbours, the first in its lower half: of head dims in queries and keys, of keys in weights and values. `dim` of
-/// queries and keys is even. Sums are f32; weights are rounded to bf16.
-struct PairKernels {
-  /// tile[d / 2][lane] = the pairs of rows[lane], unscaled; 0 for lanes from count on.
-  void (*load_rows)(const std::uint16_t* const* rows, int count, std::int64_t dim, std::uint32_t* tile);
-
-  /// scores[key][lane] = scale · Σ_d keys[key · key_stride + d] · queries[d][lane]; row_max as Kernels::scores. A scale
-  /// of 1 costs nothing.
-  void (*scores)(const std::uint32_t* queries, std::int64_t dim, const std::uint16_t* keys, std::int64_t key_stride,
-                 std::int64_t key_count, float scale, int vectors, const Ahead& ahead, float* scores, float* row_max);
-
-  /// As Kernels::softmax for scores and row_max times `scale` > 0 (1 if natural). The weights replace the scores in
-  /// pairs [key / 2][lane], which fill the first half of the block; a last key without a neighbour gets weight 0.
-  bool (*softmax)(float* scores, std::int64_t key_count, int vectors, bool natural, bool careful, float scale,
-                  const float* row_max, float* m, float* l, float* alpha);
-
-  /// pairs[key / 2][column] of value rows; a last key without a neighbour gets 0.
-  void (*pair_values)(const std::uint16_t* values, std::int64_t stride, std::int64_t key_count, std::int64_t dim,
-                      std::uint32_t* pairs);
-
-  /// As Kernels::weighted_sum, on pairs.
-  void (*weighted_sum)(const std::uint32_t* weights, std::int64_t key_count, const std::uint32_t* values,
-                       std::int64_t dim, int vectors, bool careful, const Ahead& ahead, Start start, const float* alpha,
-                       float* out);
-
-  /// As Kernels::multiply_add_peak, of products of pairs: four operations a lane and instruction.
-  double (*dot_peak)(std::int64_t iterations);
-};
-
 /// How elements of keys and values are stored.
 enum class Element : std::uint8_t { f32, f16, bf16 };
 
@@ -91,6 +61,50 @@ struct StoredRows {
   const void* next = nullptr;  // rows that will be read after these, with the same stride: prefetched
   /// Use them in the order of place_in_streams(): scores[i] and weights[i] are those of the i-th row used.
   bool in_streams = false;
+};
+
+/// Products of bf16 pairs, for instruction sets that multiply them directly. A pair is a 32-bit lane that holds two
+/// neighbours, the first in its lower half: of head dims in queries and keys, of keys in weights and values. `dim` of
+/// queries and keys is even. Sums are f32; weights are rounded to bf16.
+struct PairKernels {
+  /// tile[d / 2][lane] = the pairs of rows[lane], unscaled; 0 for lanes from count on.
+  void (*load_rows)(const std::uint16_t* const* rows, int count, std::int64_t dim, std::uint32_t* tile);
+
+  /// scores[key][lane] = scale · Σ_d keys[key · key_stride + d] · queries[d][lane]; row_max as Kernels::scores. A scale
+  /// of 1 costs nothing.
+  void (*scores)(const std::uint32_t* queries, std::int64_t dim, const std::uint16_t* keys, std::int64_t key_stride,
+                 std::int64_t key_count, float scale, int vectors, const Ahead& ahead, float* scores, float* row_max);
+
+  /// As Kernels::softmax for scores and row_max times `scale` > 0 (1 if natural). The weights replace the scores in
+  /// pairs [key / 2][lane], which fill the first half of the block; a last key without a neighbour gets weight 0.
+  bool (*softmax)(float* scores, std::int64_t key_count, int vectors, bool natural, bool careful, float scale,
+                  const float* row_max, float* m, float* l, float* alpha);
+
+  /// pairs[key / 2][column] of value rows; a last key without a neighbour gets 0.
+  void (*pair_values)(const std::uint16_t* values, std::int64_t stride, std::int64_t key_count, std::int64_t dim,
+                      std::uint32_t* pairs);
+
+  /// As Kernels::weighted_sum, on pairs.
+  void (*weighted_sum)(const std::uint32_t* weights, std::int64_t key_count, const std::uint32_t* values,
+                       std::int64_t dim, int vectors, bool careful, const Ahead& ahead, Start start, const float* alpha,
+                       float* out);
+
+  /// As DecodeKernels::scores on bf16 keys, for queries of bf16 that are not scaled; `pitch` counts their elements and
+  /// is a multiple of 32, rows are padded with zeros.
+  void (*decode_scores)(const std::uint16_t* queries, int rows, std::int64_t pitch, std::int64_t dim, float scale,
+                        const StoredRows& keys, float* scores, std::int64_t score_pitch);
+
+  /// A row of f32 weights to bf16, in its own first half. −0 stays −0. key_count is a multiple of 32.
+  void (*round_weights)(float* weights, std::int64_t key_count);
+
+  /// As DecodeKernels::weighted_sum on bf16 values and rounded weights; `weight_pitch` counts elements, and weights begin
+  /// with one of an even place.
+  void (*decode_weighted_sum)(const std::uint16_t* weights, int rows, std::int64_t weight_pitch,
+                              const StoredRows& values, std::int64_t dim, bool careful, float* sums,
+                              std::int64_t pitch);
+
+  /// As Kernels::multiply_add_peak, of products of pairs: four operations a lane and instruction.
+  double (*dot_peak)(std::int64_t iterations);
 };
 
 /// For few queries (decode.hpp): head dims lie in lanes, and rows of queries, scores and sums each in a row of memory

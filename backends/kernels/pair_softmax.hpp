@@ -2,12 +2,11 @@
 // loads is saved. Needs vcvtne2ps2bf16; pair_tile.hpp includes this file where there is that instruction.
 #pragma once
 
+#include "backends/kernels/pairs.hpp"
 #include "backends/kernels/softmax.hpp"
 #include "backends/kernels/vector.hpp"
 
 namespace {
-
-using Pairs = __m512i;
 
 /// (low, high) of each lane, rounded to bf16. −0 stays −0.
 inline Pairs pair_of(Vec low, Vec high) {

@@ -8,10 +8,9 @@
 
 #if defined(__AVX512BF16__)
 
-#include <cstring>
-
-#include "backends/kernels/half.hpp"
+#include "backends/kernels/decode_pairs.hpp"
 #include "backends/kernels/pair_softmax.hpp"
+#include "backends/kernels/pairs.hpp"
 #include "backends/kernels/peak.hpp"
 #include "backends/kernels/tile_io.hpp"
 #include "backends/kernels/value_tile.hpp"
@@ -21,34 +20,6 @@ namespace {
 using attune::kernels::Ahead;
 
 constexpr bool has_pairs = true;
-
-inline Pairs load_pairs(const std::uint32_t* p) { return _mm512_load_si512(p); }
-
-/// The pair at two neighbouring elements, in every lane.
-inline Pairs broadcast_pair(const std::uint16_t* p) {
-  std::uint32_t pair;
-  std::memcpy(&pair, p, sizeof pair);
-  return _mm512_set1_epi32(static_cast<int>(pair));
-}
-
-constexpr std::int64_t row_elements = 2 * vector_lanes;  // bf16 of a row in a vector
-
-struct PairsOfRows {
-  Pairs first, last;
-};
-
-/// (a[i], b[i]) of the first half of two rows' elements, and of the last.
-inline PairsOfRows interleave(Pairs a, Pairs b) {
-  static const std::uint16_t order[64] = {0,  32, 1,  33, 2,  34, 3,  35, 4,  36, 5,  37, 6,  38, 7,  39,
-                                          8,  40, 9,  41, 10, 42, 11, 43, 12, 44, 13, 45, 14, 46, 15, 47,
-                                          16, 48, 17, 49, 18, 50, 19, 51, 20, 52, 21, 53, 22, 54, 23, 55,
-                                          24, 56, 25, 57, 26, 58, 27, 59, 28, 60, 29, 61, 30, 62, 31, 63};
-  return {_mm512_permutex2var_epi16(a, _mm512_loadu_si512(order), b),
-          _mm512_permutex2var_epi16(a, _mm512_loadu_si512(order + row_elements), b)};
-}
-
-/// sum + a.low · b.low + a.high · b.high in f32
-inline Vec dot_pairs(Vec sum, Pairs a, Pairs b) { return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b); }
 
 /// Pairs are moved as floats are, whatever their bits: nothing computes with them.
 void load_pair_rows(const std::uint16_t* const* rows, int count, std::int64_t dim, std::uint32_t* tile) {
@@ -248,6 +219,9 @@ constexpr attune::kernels::PairKernels pair_kernels = {
     .softmax = pair_softmax,
     .pair_values = pair_values,
     .weighted_sum = pair_weighted_sum,
+    .decode_scores = decode_pair_scores,
+    .round_weights = round_weights,
+    .decode_weighted_sum = decode_pair_weighted_sum,
     .dot_peak = dot_peak,
 };
 
