@@ -18,8 +18,7 @@ struct Outcome {
 };
 
 /// Runs `attune ARGUMENTS…`. Of the environment, what begins with ATTUNE_ is taken away, wisdom is switched off, and
-/// `environment`
-/// ("NAME=value") is added.
+/// `environment` ("NAME=value") is added.
 Outcome run_attune(const Words& arguments, const Words& environment = {});
 
 Words operator+(Words words, const Words& more);

@@ -171,14 +171,13 @@ TEST_F(Tune, AWrongResultNeverWins) {
 }
 
 TEST_F(Tune, OneThatFailsWhileItIsTimedNeverWins) {
-  for (const int runs : {2, 4}) {  // those that warm it up; and two of the race
-    Engine engine(config());
-    add(engine, "default", slow, 1);
-    *add(engine, "tired", slow, 2)->runs_left = runs;
-    const TuneResult result = engine.tune(problem(), extents(), options());
-    EXPECT_EQ(result.winner.backend, "default") << runs;
-    EXPECT_EQ(result.measurements.back().verdict, "it could not finish each time") << runs;
-  }
+  Engine engine(config());
+  add(engine, "default", slow, 1);
+  *add(engine, "tired", slow, 2)->runs_left = 2;  // those that warm it up
+  const TuneResult result = engine.tune(problem(), extents(), options());
+  EXPECT_EQ(result.winner.backend, "default");
+  EXPECT_EQ(result.measurements.front().variant.backend, "default");
+  EXPECT_EQ(result.measurements.back().verdict, "it could not finish each time");
 }
 
 TEST_F(Tune, AWrongDefaultIsAnError) {
