@@ -1,6 +1,6 @@
 // The products of a decode on pairs of bf16 (vdpbf16ps): half of the instructions that widened elements take. Pairs are
-// of neighbouring head dims in queries and keys, as they lie in memory, and of keys that are used one after the other in
-// weights and values: weights are rounded to bf16, values interleaved in registers.
+// of neighbouring head dims in queries and keys, as they lie in memory, and of keys that are used one after the other
+// in weights and values: weights are rounded to bf16, values interleaved in registers.
 #pragma once
 
 #include "backends/kernels/decode_scores.hpp"

@@ -97,8 +97,8 @@ struct PairKernels {
   /// A row of f32 weights to bf16, in its own first half. −0 stays −0. key_count is a multiple of 32.
   void (*round_weights)(float* weights, std::int64_t key_count);
 
-  /// As DecodeKernels::weighted_sum on bf16 values and rounded weights; `weight_pitch` counts elements, and weights begin
-  /// with one of an even place.
+  /// As DecodeKernels::weighted_sum on bf16 values and rounded weights; `weight_pitch` counts elements, and weights
+  /// begin with one of an even place.
   void (*decode_weighted_sum)(const std::uint16_t* weights, int rows, std::int64_t weight_pitch,
                               const StoredRows& values, std::int64_t dim, bool careful, float* sums,
                               std::int64_t pitch);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "backends/tiles/key_block.hpp"
 #include "backends/tiles/rows.hpp"
 
 namespace attune::tiled {
@@ -66,6 +67,7 @@ std::size_t RowsLayout::worker_floats(std::int64_t rows) const noexcept {
 DecodeRows::DecodeRows(const kernels::Kernels& kernels, const RowsLayout& layout, const Arguments& arguments,
                        const tiles::HeadRows& head, float* memory) noexcept
     : kernels_(kernels),
+      pairs_(tiles::pairs_for(kernels, arguments)),
       layout_(layout),
       arguments_(arguments),
       head_(head),
@@ -95,15 +97,30 @@ void DecodeRows::find_rows() noexcept {
 void DecodeRows::load_queries() noexcept {
   if (loaded_) return;
   loaded_ = true;
-  const TensorView& query = arguments_.query;
   for (int r = 0; r < count_; ++r) {
     const Row& row = rows_[static_cast<std::size_t>(r)];
     float* to = queries_ + r * layout_.query_pitch;
-    const std::int64_t first = index_of(query, head_.member.batch, row.head, head_.member.first_query + row.query);
-    const float* read = tiles::read_row(kernels_, query, first, query.strides[3], arguments_.head_dim, to);
-    if (read != to) std::copy_n(read, arguments_.head_dim, to);
-    std::fill(to + arguments_.head_dim, to + layout_.query_pitch, 0.0f);
+    if (pairs_ != nullptr)
+      load_query_pairs(row, reinterpret_cast<std::uint16_t*>(to));
+    else
+      load_query(row, to);
   }
+}
+
+void DecodeRows::load_query(const Row& row, float* to) const noexcept {
+  const TensorView& query = arguments_.query;
+  const std::int64_t first = index_of(query, head_.member.batch, row.head, head_.member.first_query + row.query);
+  const float* read = tiles::read_row(kernels_, query, first, query.strides[3], arguments_.head_dim, to);
+  if (read != to) std::copy_n(read, arguments_.head_dim, to);
+  std::fill(to + arguments_.head_dim, to + layout_.query_pitch, 0.0f);
+}
+
+/// Unscaled: a scaled query would be rounded to bf16 once more.
+void DecodeRows::load_query_pairs(const Row& row, std::uint16_t* to) const noexcept {
+  const TensorView& query = arguments_.query;
+  const std::int64_t first = index_of(query, head_.member.batch, row.head, head_.member.first_query + row.query);
+  gather(query.as<std::uint16_t>() + first, query.strides[3], arguments_.head_dim, to);
+  std::fill(to + arguments_.head_dim, to + pair_query_pitch(), std::uint16_t{0});
 }
 
 /// Calls f(keys, attended) for the part of each of the block map's blocks that lies among these keys.
@@ -185,8 +202,12 @@ void DecodeRows::score(KeyRange keys) noexcept {
   in_streams_ = may_stream(keys);
   for_stored(arguments_.key, keys, [&](StoredRows stored, std::int64_t first) {
     stored.next = upcoming(arguments_.key, arguments_.value, keys.begin);
-    kernels_.decode->scores(queries_, count_, layout_.query_pitch, arguments_.head_dim, units_.scale, stored,
-                            scores_ + first, layout_.score_pitch);
+    if (pairs_ != nullptr)
+      pairs_->decode_scores(reinterpret_cast<const std::uint16_t*>(queries_), count_, pair_query_pitch(),
+                            arguments_.head_dim, units_.scale, stored, scores_ + first, layout_.score_pitch);
+    else
+      kernels_.decode->scores(queries_, count_, layout_.query_pitch, arguments_.head_dim, units_.scale, stored,
+                              scores_ + first, layout_.score_pitch);
   });
   const std::int64_t count = keys.end - keys.begin;
   const std::int64_t padded = rounded_up(count, kernels_.lanes);
@@ -233,8 +254,11 @@ void DecodeRows::add_mask(const Row& row, KeyRange keys, float* scores) noexcept
 
 void DecodeRows::softmax(KeyRange keys, const RowsState& result) noexcept {
   const std::int64_t padded = rounded_up(keys.end - keys.begin, kernels_.lanes);
-  for (int r = 0; r < count_; ++r)
-    kernels_.decode->softmax(scores_ + r * layout_.score_pitch, padded, units_.natural, result.m + r, result.l + r);
+  for (int r = 0; r < count_; ++r) {
+    float* scores = scores_ + r * layout_.score_pitch;
+    kernels_.decode->softmax(scores, padded, units_.natural, result.m + r, result.l + r);
+    if (pairs_ != nullptr) pairs_->round_weights(scores, padded);
+  }
 }
 
 void DecodeRows::sum_values(KeyRange keys, bool careful, const RowsState& result) noexcept {
@@ -242,8 +266,12 @@ void DecodeRows::sum_values(KeyRange keys, bool careful, const RowsState& result
   if (arguments_.value_dim == 0) return;
   for_stored(arguments_.value, keys, [&](StoredRows stored, std::int64_t first) {
     stored.next = upcoming(arguments_.value, arguments_.key, keys.end);
-    kernels_.decode->weighted_sum(scores_ + first, count_, layout_.score_pitch, stored, arguments_.value_dim, careful,
-                                  result.sums, layout_.value_pitch);
+    if (pairs_ != nullptr)
+      pairs_->decode_weighted_sum(reinterpret_cast<const std::uint16_t*>(scores_) + first, count_, pair_weight_pitch(),
+                                  stored, arguments_.value_dim, careful, result.sums, layout_.value_pitch);
+    else
+      kernels_.decode->weighted_sum(scores_ + first, count_, layout_.score_pitch, stored, arguments_.value_dim, careful,
+                                    result.sums, layout_.value_pitch);
   });
 }
 

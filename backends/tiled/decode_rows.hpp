@@ -2,6 +2,7 @@
 // rows, dtypes and strides. A chunk's scores are held whole, so that its softmax needs no rescaling and memory is read
 // as two long streams, the chunk's keys and then its values:
 //   [rows][512] scores of 4 bytes in L1 and L2 against 512 · (D + Dv) elements read.
+// Where a call is of bf16 and the instruction set multiplies pairs of it, queries stay bf16 and weights become it.
 #pragma once
 
 #include <array>
@@ -70,6 +71,8 @@ class DecodeRows {
 
   void find_rows() noexcept;
   void load_queries() noexcept;
+  void load_query(const Row& row, float* to) const noexcept;
+  void load_query_pairs(const Row& row, std::uint16_t* to) const noexcept;
   template <typename F>
   void for_blocks(const Row& row, KeyRange keys, F f) const noexcept;
   KeyRange wanted(KeyRange keys) const noexcept;
@@ -83,7 +86,12 @@ class DecodeRows {
   void for_stored(const TensorView& tensor, KeyRange keys, F f) noexcept;
   const void* upcoming(const TensorView& tensor, const TensorView& after, std::int64_t key) const noexcept;
 
+  /// Elements from one row of queries or weights to the next, where these are of pairs.
+  std::int64_t pair_query_pitch() const noexcept { return 2 * layout_.query_pitch; }
+  std::int64_t pair_weight_pitch() const noexcept { return 2 * layout_.score_pitch; }
+
   const kernels::Kernels& kernels_;
+  const kernels::PairKernels* pairs_;  // if products are of bf16 pairs; queries_ and weights then hold bf16
   const RowsLayout& layout_;
   const Arguments& arguments_;
   tiles::HeadRows head_;
