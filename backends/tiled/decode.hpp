@@ -3,8 +3,7 @@
 // order afterwards. Source: "Flash-Decoding for long-context inference", 2023.
 //
 // Which of two ways they are computed is the plan's affair, whatever the call: with head dims in lanes
-// (decode_rows.hpp), or in a tile, where weights are wanted, the tiling says so, rows fill its vectors or more than a
-// few rows meet products of bf16 pairs, which only tiles have.
+// (decode_rows.hpp), or in a tile, where weights are wanted, the tiling says so, or rows fill its vectors.
 #pragma once
 
 #include <algorithm>
@@ -35,17 +34,14 @@ class Decode {
       : kernels_(kernels),
         problem_(problem),
         few_rows_(few_rows),
-        most_in_lanes_(most_rows_in_lanes(problem, kernels, few_rows)),
+        most_in_lanes_(most_rows_in_lanes(problem, few_rows)),
         walk_{kernels},
         scratch_(scratch),
         layout_(kernels, problem) {}
 
   /// So many rows of a head may have their head dims in lanes.
-  static int most_rows_in_lanes(const Problem& problem, const kernels::Kernels& kernels,
-                                FewRows few_rows = FewRows::by_size) noexcept {
-    if (problem.weights || few_rows == FewRows::in_query_lanes) return 0;
-    const bool few = few_rows == FewRows::by_size && tiles::multiplies_pairs(problem, kernels);
-    return few ? few_decode_rows : max_decode_rows;
+  static int most_rows_in_lanes(const Problem& problem, FewRows few_rows = FewRows::by_size) noexcept {
+    return problem.weights || few_rows == FewRows::in_query_lanes ? 0 : max_decode_rows;
   }
 
   bool takes(std::int64_t rows, std::int64_t keys) const noexcept {

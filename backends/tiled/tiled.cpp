@@ -205,8 +205,7 @@ class TiledBackend final : public Backend {
                   int threads) const noexcept override {
     constexpr double wake_seconds = 3e-6;
     const std::int64_t rows = problem.group() * extents.queries;
-    if (rows <= Decode::most_rows_in_lanes(problem, tiles::kernels_for(machine)) &&
-        tiled::decodes_by_rows(rows, extents.keys)) {
+    if (rows <= Decode::most_rows_in_lanes(problem) && tiled::decodes_by_rows(rows, extents.keys)) {
       if (threads == 1 || !worth_threads(problem, extents))
         return tiles::estimate_decode_seconds(problem, extents, machine, 1);
       return wake_seconds + tiles::estimate_decode_seconds(problem, extents, machine, threads);

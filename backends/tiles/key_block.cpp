@@ -93,24 +93,10 @@ BlockAhead ahead_of(const Arguments& arguments, const Member& member, std::int64
           rows_ahead(arguments.value, member.batch, kv_head, first, count)};
 }
 
-namespace {
-
-bool multiplies_pairs(const kernels::Kernels& kernels, DType query, DType key, DType value,
-                      std::int64_t head_dim) noexcept {
-  const bool bf16 = query == DType::bf16 && key == DType::bf16 && value == DType::bf16;
-  return kernels.pairs != nullptr && bf16 && head_dim % 2 == 0;
-}
-
-}  // namespace
-
-bool multiplies_pairs(const Problem& problem, const kernels::Kernels& kernels) noexcept {
-  return multiplies_pairs(kernels, problem.query_dtype, problem.key_dtype, problem.value_dtype, problem.head_dim);
-}
-
 const kernels::PairKernels* pairs_for(const kernels::Kernels& kernels, const Arguments& arguments) noexcept {
-  const bool fits =
-      multiplies_pairs(kernels, arguments.query.dtype, arguments.key.dtype, arguments.value.dtype, arguments.head_dim);
-  return fits ? kernels.pairs : nullptr;
+  const auto is_bf16 = [](const TensorView& tensor) { return tensor.dtype == DType::bf16; };
+  const bool fits = is_bf16(arguments.query) && is_bf16(arguments.key) && is_bf16(arguments.value);
+  return fits && arguments.head_dim % 2 == 0 ? kernels.pairs : nullptr;
 }
 
 std::size_t key_block_floats(std::int64_t key_count, std::int64_t head_dim, std::int64_t value_dim) noexcept {

@@ -6,7 +6,6 @@
 #include <cstdint>
 
 #include <attune/arguments.hpp>
-#include <attune/problem.hpp>
 
 #include "backends/kernels/kernels.hpp"
 
@@ -50,7 +49,6 @@ BlockAhead ahead_of(const Arguments& arguments, const Member& member, std::int64
 /// The kernels that multiply pairs of bf16, where there are any and the call is all bf16 with an even head_dim; else
 /// null.
 const kernels::PairKernels* pairs_for(const kernels::Kernels& kernels, const Arguments& arguments) noexcept;
-bool multiplies_pairs(const Problem& problem, const kernels::Kernels& kernels) noexcept;
 
 /// Floats of scratch memory that key_block() may need, a multiple of 16.
 std::size_t key_block_floats(std::int64_t key_count, std::int64_t head_dim, std::int64_t value_dim) noexcept;

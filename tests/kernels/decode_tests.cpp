@@ -216,6 +216,115 @@ TEST_P(DecodeTest, CarefulModeLeavesOutMarkedKeysWhateverTheyHold) {
   }
 }
 
+// ---- Pairs of bf16: products of rounded operands are exact, so the tolerances of their sums are those above.
+
+class DecodePairTest : public DecodeTest {
+ protected:
+  void SetUp() override {
+    DecodeTest::SetUp();
+    if (kernels().pairs == nullptr && !IsSkipped()) GTEST_SKIP() << kernels().name << " has no products of pairs";
+  }
+  const attune::kernels::PairKernels& pairs() const { return *kernels().pairs; }
+
+  static std::uint16_t* as_bf16(float* memory) { return reinterpret_cast<std::uint16_t*>(memory); }
+  float round(float value, std::uint16_t* to) const {
+    kernels().narrow(&value, true, 1, to);
+    kernels().widen(to, true, 1, &value);
+    return value;
+  }
+};
+
+TEST_P(DecodePairTest, ScoresAreScaledProductsOfEveryRowAndKey) {
+  const std::int64_t score_pitch = 160;
+  for (const int rows : {1, 2, 3, 4, 5, 8, 11})
+    for (const std::int64_t dim : {2, 8, 30, 32, 40, 64, 98, 128})
+      for (const std::int64_t count : key_counts) {
+        const Elements keys = elements(Element::bf16, count, dim, dim + 3);
+        const std::int64_t pair_pitch = 2 * pitch(dim);
+        Aligned queries(rows * pitch(dim)), scores(rows * score_pitch, not_a_number);
+        std::vector<float> rounded;
+        for (int row = 0; row < rows; ++row)
+          for (std::int64_t d = 0; d < dim; ++d)
+            rounded.push_back(round(random(), as_bf16(queries) + row * pair_pitch + d));
+        pairs().decode_scores(as_bf16(queries), rows, pair_pitch, dim, 0.5f, keys.rows, scores, score_pitch);
+        for (int row = 0; row < rows; ++row)
+          for (std::int64_t key = 0; key < count; ++key) {
+            double sum = 0;
+            for (std::int64_t d = 0; d < dim; ++d)
+              sum += static_cast<double>(rounded[static_cast<std::size_t>(row * dim + d)]) *
+                     static_cast<double>(keys.values[static_cast<std::size_t>(key * dim + d)]);
+            const double tolerance = 0.5 * static_cast<double>((dim + 1) * (dim + 1)) * 0x1p-24;
+            ASSERT_NEAR(scores[row * score_pitch + key], 0.5 * sum, tolerance)
+                << "rows " << rows << ", dim " << dim << ", keys " << count;
+          }
+      }
+}
+
+TEST_P(DecodePairTest, WeightsAreRoundedInTheirOwnHalf) {
+  const std::int64_t count = 96;
+  Aligned weights(count);
+  std::vector<std::uint16_t> expected;
+  for (std::int64_t key = 0; key < count; ++key) {
+    weights[key] = key % 7 == 2 ? -0.0f : std::abs(random());
+    kernels().narrow(weights + key, true, 1, &expected.emplace_back());
+  }
+  pairs().round_weights(weights, count);
+  for (std::int64_t key = 0; key < count; ++key)
+    ASSERT_EQ(as_bf16(weights)[key], expected[static_cast<std::size_t>(key)]) << key;
+}
+
+TEST_P(DecodePairTest, WeightedSumAddsEveryValueInBothModesAlike) {
+  const std::int64_t weight_pitch = 640;
+  for (const bool in_streams : {false, true})
+    for (const int rows : {1, 2, 3, 4, 5, 8, 11})
+      for (const std::int64_t dim : {1, 2, 17, 32, 33, 64, 100, 128, 160})
+        for (const std::int64_t count : {1, 2, 3, 24, 25, 71, 253}) {
+          Elements values = elements(Element::bf16, count, dim, dim + 5);
+          values.rows.in_streams = in_streams;
+          Aligned weights(rows * weight_pitch / 2), sums(rows * pitch(dim)), careful(rows * pitch(dim));
+          std::vector<float> rounded;
+          for (int row = 0; row < rows; ++row)
+            for (std::int64_t key = 0; key < count; ++key)
+              rounded.push_back(round(key % 5 == 3 ? -0.0f : random(), as_bf16(weights) + row * weight_pitch + key));
+          const auto sum_up = [&](bool mode, float* to) {
+            pairs().decode_weighted_sum(as_bf16(weights), rows, weight_pitch, values.rows, dim, mode, to, pitch(dim));
+          };
+          sum_up(false, sums);
+          sum_up(true, careful);
+          for (int row = 0; row < rows; ++row)
+            for (std::int64_t c = 0; c < dim; ++c) {
+              double sum = 0, sizes = 0;
+              for (std::int64_t i = 0; i < count; ++i) {
+                const std::int64_t key = in_streams ? attune::kernels::place_in_streams(i, count) : i;
+                const double product = static_cast<double>(rounded[static_cast<std::size_t>(row * count + i)]) *
+                                       static_cast<double>(values.values[static_cast<std::size_t>(key * dim + c)]);
+                sum += product;
+                sizes += std::abs(product);
+              }
+              ASSERT_NEAR(sums[row * pitch(dim) + c], sum, sizes * static_cast<double>(count + 1) * 0x1p-24)
+                  << "rows " << rows << ", dim " << dim << ", keys " << count << ", column " << c;
+              ASSERT_EQ(sums[row * pitch(dim) + c], careful[row * pitch(dim) + c]);
+            }
+        }
+}
+
+TEST_P(DecodePairTest, CarefulModeLeavesOutEitherKeyOfAPairWhateverItHolds) {
+  const std::int64_t dim = 20, count = 9;
+  for (const std::int64_t poisoned : {2, 3, 8}) {
+    Elements values = elements(Element::bf16, count, dim, dim);
+    auto* data = reinterpret_cast<std::uint16_t*>(values.memory.data());
+    std::fill_n(data + poisoned * dim, dim, std::uint16_t{0x7fc0});
+    Aligned weights(16), sums(pitch(dim));
+    for (std::int64_t key = 0; key < count; ++key) round(key == poisoned ? -0.0f : 0.5f, as_bf16(weights) + key);
+    pairs().decode_weighted_sum(as_bf16(weights), 1, 32, values.rows, dim, true, sums, pitch(dim));
+    for (std::int64_t c = 0; c < dim; ++c) ASSERT_TRUE(std::isfinite(sums[c]));
+    // A weight that underflowed to 0 belongs to a key that is attended.
+    as_bf16(weights)[poisoned] = 0;
+    pairs().decode_weighted_sum(as_bf16(weights), 1, 32, values.rows, dim, true, sums, pitch(dim));
+    for (std::int64_t c = 0; c < dim; ++c) ASSERT_TRUE(std::isnan(sums[c]));
+  }
+}
+
 TEST_P(DecodeTest, SoftmaxLeavesWeightsTheirMaximumAndTheirSum) {
   for (const bool natural : {false, true}) {
     const std::int64_t count = 3 * kernels().lanes;
@@ -299,6 +408,11 @@ TEST_P(DecodeTest, JoinRescalesBothParts) {
 }
 
 INSTANTIATE_TEST_SUITE_P(InstructionSets, DecodeTest,
+                         testing::ValuesIn(attune::kernels::instruction_sets().begin(),
+                                           attune::kernels::instruction_sets().end()),
+                         [](const auto& set) { return std::string(set.param.kernels->name); });
+
+INSTANTIATE_TEST_SUITE_P(InstructionSets, DecodePairTest,
                          testing::ValuesIn(attune::kernels::instruction_sets().begin(),
                                            attune::kernels::instruction_sets().end()),
                          [](const auto& set) { return std::string(set.param.kernels->name); });
