@@ -7,9 +7,10 @@ namespace {
 
 std::int64_t divide_up(std::int64_t a, std::int64_t b) noexcept { return (a + b - 1) / b; }
 
-/// Several items for each thread even out their different lengths; one thread takes the largest items.
-int choose_tiles_per_item(const WorkShape& shape, std::int64_t tiles_per_head) noexcept {
-  constexpr std::int64_t items_per_thread = 4;
+/// Several items for each thread even out what they take, which differs most where later rows attend more keys; one
+/// thread takes the largest items.
+int choose_tiles_per_item(const WorkShape& shape, std::int64_t tiles_per_head, bool of_one_length) noexcept {
+  const std::int64_t items_per_thread = of_one_length ? 2 : 4;
   const std::int64_t heads = shape.members * shape.kv_heads;
   const std::int64_t wanted = shape.threads > 1 ? items_per_thread * shape.threads : 1;
   const int most = std::clamp(max_rows_per_item / shape.lanes, 1, max_tiles_per_item);
@@ -22,7 +23,7 @@ int choose_tiles_per_item(const WorkShape& shape, std::int64_t tiles_per_head) n
 
 WorkList::WorkList(const WorkShape& shape, bool heaviest_last) noexcept : shape_(shape), heaviest_last_(heaviest_last) {
   const std::int64_t tiles_per_head = divide_up(shape.rows, shape.lanes);
-  tiles_per_item_ = choose_tiles_per_item(shape, tiles_per_head);
+  tiles_per_item_ = choose_tiles_per_item(shape, tiles_per_head, !heaviest_last);
   items_per_head_ = divide_up(tiles_per_head, tiles_per_item_);
 }
 

@@ -48,7 +48,8 @@ TEST(WorkList, NothingToDoIsNoItem) {
 TEST(WorkList, OneThreadTakesTheLargestItemsAndManyThreadsSmallerOnes) {
   EXPECT_EQ(WorkList({1, 1, 8192, 16, 1}, false).tiles_per_item(), max_tiles_per_item);
   EXPECT_EQ(WorkList({1, 1, 8192, 64, 1}, false).tiles_per_item() * 64, max_rows_per_item);
-  EXPECT_GE(WorkList({1, 1, 256, 32, 2}, false).size(), 8);
+  EXPECT_GE(WorkList({1, 1, 256, 32, 2}, false).size(), 4);
+  EXPECT_GE(WorkList({1, 1, 256, 32, 2}, true).size(), 8);
 }
 
 TEST(WorkList, ItemsAreAsSmallOrLargeAsAsked) {
