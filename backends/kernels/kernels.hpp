@@ -70,6 +70,9 @@ struct PairKernels {
   /// tile[d / 2][lane] = the pairs of rows[lane], unscaled; 0 for lanes from count on.
   void (*load_rows)(const std::uint16_t* const* rows, int count, std::int64_t dim, std::uint32_t* tile);
 
+  /// As Kernels::store_rows, rounded once to rows of bf16.
+  bool (*store_rows)(const float* tile, std::int64_t dim, const float* factor, std::uint16_t* const* rows, int count);
+
   /// scores[key][lane] = scale · Σ_d keys[key · key_stride + d] · queries[d][lane]; row_max as Kernels::scores. A scale
   /// of 1 costs nothing.
   void (*scores)(const std::uint32_t* queries, std::int64_t dim, const std::uint16_t* keys, std::int64_t key_stride,

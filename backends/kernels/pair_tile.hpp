@@ -9,6 +9,7 @@
 #if defined(__AVX512BF16__)
 
 #include "backends/kernels/decode_pairs.hpp"
+#include "backends/kernels/half.hpp"
 #include "backends/kernels/pair_softmax.hpp"
 #include "backends/kernels/pairs.hpp"
 #include "backends/kernels/peak.hpp"
@@ -26,6 +27,51 @@ void load_pair_rows(const std::uint16_t* const* rows, int count, std::int64_t di
   const float* pairs[tile_lanes];
   for (int lane = 0; lane < count; ++lane) pairs[lane] = reinterpret_cast<const float*>(rows[lane]);
   load_changed_rows(pairs, count, dim / 2, [](auto x) { return x; }, reinterpret_cast<float*>(tile));
+}
+
+/// (low, high) of each lane, rounded to bf16 as narrow_row() does: in integers, since the instruction for it takes
+/// subnormals for 0.
+inline Pairs narrow_pair(Vec low, Vec high) {
+  const auto rounded = [](Vec x) {
+    const Pairs bits = _mm512_castps_si512(x);
+    const Pairs odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+    const Pairs nearest = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
+    const __mmask16 nan = _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q);
+    return _mm512_mask_or_epi32(nearest, nan, bits, _mm512_set1_epi32(0x400000));
+  };
+  return _mm512_mask_mov_epi16(_mm512_srli_epi32(rounded(low), 16), 0xaaaaaaaa, rounded(high));
+}
+
+/// The tile's columns become pairs before they become rows: half as much to transpose and to store.
+bool store_pair_rows(const float* tile, std::int64_t dim, const float* factor, std::uint16_t* const* rows, int count) {
+  Row<2> check = {Vec(0.0f), Vec(0.0f)};
+  float scalar_check = 0.0f;
+  for (int first = 0; first < count; first += vector_lanes) {
+    const int used = std::min(count - first, vector_lanes);
+    const Vec factors = load(factor + first);
+    const auto scaled = [&](std::int64_t d) {
+      const Vec column = load(tile + d * tile_lanes + first);
+      check[d % 2] = multiply_add(column, Vec(0.0f), check[d % 2]);
+      return column * factors;
+    };
+    float* pairs[vector_lanes];
+    for (int lane = 0; lane < used; ++lane) pairs[lane] = reinterpret_cast<float*>(rows[first + lane]);
+    std::int64_t done = 0;
+    for (; done + row_elements <= dim; done += row_elements) {
+      Square columns;
+      each<vector_lanes>([&](int i) {
+        columns[i] = _mm512_castsi512_ps(narrow_pair(scaled(done + 2 * i), scaled(done + 2 * i + 1)));
+      });
+      store_square(columns, pairs, done / 2, used);
+    }
+    for (int lane = first; lane < first + used; ++lane)
+      for (std::int64_t d = done; d < dim; ++d) {
+        const float x = tile[d * tile_lanes + lane];
+        scalar_check += x * 0.0f;
+        rows[lane][d] = narrow_bf16(x * factor[lane]);
+      }
+  }
+  return xsimd::all(check[0] + check[1] == Vec(0.0f)) && scalar_check == 0.0f;
 }
 
 template <int R, int V, bool scaled, typename P>
@@ -215,6 +261,7 @@ double dot_peak(std::int64_t iterations) {
 
 constexpr attune::kernels::PairKernels pair_kernels = {
     .load_rows = load_pair_rows,
+    .store_rows = store_pair_rows,
     .scores = pair_scores,
     .softmax = pair_softmax,
     .pair_values = pair_values,

@@ -36,7 +36,15 @@ bool QueryTile::close() noexcept {
 }
 
 bool QueryTile::write_out(const float* factor) noexcept {
-  return write_tensor(arguments_->out, arguments_->value_dim, head_->member.first_query, 0, [&](float* const* rows) {
+  const MutableTensorView& out = arguments_->out;
+  if (pairs_ != nullptr && out.dtype == DType::bf16 && out.strides[3] == 1) {
+    std::int64_t first[max_lanes];
+    std::uint16_t* rows[max_lanes];
+    find_rows(out, head_->member.batch, head_->member.first_query, first);
+    for (int lane = 0; lane < rows_; ++lane) rows[lane] = out.as<std::uint16_t>() + first[lane];
+    return pairs_->store_rows(state_.out, arguments_->value_dim, factor, rows, rows_);
+  }
+  return write_tensor(out, arguments_->value_dim, head_->member.first_query, 0, [&](float* const* rows) {
     return kernels_->store_rows(state_.out, arguments_->value_dim, factor, rows, rows_);
   });
 }

@@ -559,6 +559,41 @@ class PairTest : public KernelTest {
   static double wide(std::uint16_t bits) { return static_cast<double>(to_float(attune::bfloat16{bits})); }
 };
 
+TEST_P(PairTest, StoreRowsWritesItsRowsAsNarrowRoundsThem) {
+  const int lanes = kernels().lanes;
+  const std::vector<float> special = {0.0f,     -0.0f,     1e-40f,       -1e-44f,    3.4e38f,
+                                      infinity, -infinity, not_a_number, 1.00390625f};
+  for (const bool finite : {true, false})
+    for (const std::int64_t dim : {1, 7, 32, 77}) {
+      Tile tile(dim * lanes);
+      fill(tile, dim * lanes);
+      for (std::int64_t i = 0; i < dim * lanes; i += 5)
+        if (const float x = special[static_cast<std::size_t>(i) % special.size()]; !finite || std::isfinite(x))
+          tile[i] = x;
+      Tile factor(lanes, 1.0f);
+      for (int lane = 1; lane < lanes; lane += 2) factor[lane] = random();
+      for (int count = 1; count <= lanes; ++count) {
+        std::vector<std::uint16_t> out(static_cast<std::size_t>(lanes * (dim + 1)), std::uint16_t{42});
+        std::vector<std::uint16_t*> rows;
+        for (int lane = 0; lane < lanes; ++lane) rows.push_back(out.data() + lane * (dim + 1));
+        const bool all_finite = pairs().store_rows(tile, dim, factor, rows.data(), count);
+        bool expected_finite = true;
+        for (int lane = 0; lane < lanes; ++lane)
+          for (std::int64_t d = 0; d <= dim; ++d) {
+            std::uint16_t expected = 42;
+            if (lane < count && d < dim) {
+              const float x = tile[d * lanes + lane] * factor[lane];
+              kernels().narrow(&x, true, 1, &expected);
+              expected_finite = expected_finite && std::isfinite(tile[d * lanes + lane]);
+            }
+            ASSERT_EQ(rows[static_cast<std::size_t>(lane)][d], expected)
+                << "dim " << dim << ", lane " << lane << ", " << d;
+          }
+        EXPECT_EQ(all_finite, expected_finite);
+      }
+    }
+}
+
 TEST_P(PairTest, ScoresAreScaledDotProducts) {
   const int lanes = kernels().lanes;
   for (const std::int64_t dim : {2, 6, 64})
