@@ -88,8 +88,7 @@ inline void decode_value_columns(const WeightRows<P>& weights, const RowsOf<P::e
 template <typename P, int R, bool prefetch, bool careful = false>
 void decode_value_turn(const WeightRows<P>& weights, const RowsOf<P::element>& values, std::int64_t begin,
                        std::int64_t end, std::int64_t dim, const SumRows& sums) {
-  constexpr int columns = P::columns_of_rows[static_cast<std::size_t>(R)];
-  decode_value_columns<P, R, columns, prefetch, careful>(weights, values, begin, end, 0, dim, sums);
+  decode_value_columns<P, R, P::columns(R), prefetch, careful>(weights, values, begin, end, 0, dim, sums);
 }
 
 template <typename P, bool prefetch>
@@ -146,12 +145,12 @@ struct WideValues {
   static constexpr Element element = E;
   static constexpr int keys = 1;     // that are taken together
   static constexpr int vectors = 1;  // of columns in the narrowest tile
-/// Vectors of columns that R rows sum at once.
-#if defined(__AVX512F__) || defined(__aarch64__)
-  static constexpr int columns_of_rows[] = {0, 8, 8, 6, 4};
-#else
-  static constexpr int columns_of_rows[] = {0, 8, 6, 4, 3};
-#endif
+
+  /// Vectors of columns that so many rows sum at once.
+  static constexpr int columns(int rows) {
+    constexpr int of_32_registers[] = {0, 8, 8, 6, 4}, of_16_registers[] = {0, 8, 6, 4, 3};
+    return tile_rows == 8 ? of_32_registers[rows] : of_16_registers[rows];
+  }
 
   static Vec weight(const Weight* p) { return Vec(*p); }
 
