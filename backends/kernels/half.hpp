@@ -49,16 +49,18 @@ inline void narrow_f16_vector(const float* from, std::uint16_t* to) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(to),
                       _mm512_cvtps_ph(_mm512_loadu_ps(from), _MM_FROUND_TO_NEAREST_INT));
 }
-/// In integers, since the instruction for it takes subnormals for 0.
+/// Each lane rounded to bf16, in its upper half; the lower one is of no meaning. In integers, since the instruction for
+/// it takes subnormals for 0.
+inline __m512i rounded_to_bf16(__m512 x) {
+  const __m512i bits = _mm512_castps_si512(x);
+  const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+  const __m512i nearest = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
+  const __mmask16 nan = _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q);
+  return _mm512_mask_or_epi32(nearest, nan, bits, _mm512_set1_epi32(0x400000));  // quiet
+}
 inline void narrow_bf16_vector(const float* from, std::uint16_t* to) {
-  const __m512 x = _mm512_loadu_ps(from);
-  const __m512i bits = _mm512_castps_si512(x), upper = _mm512_srli_epi32(bits, 16);
-  const __m512i odd = _mm512_and_si512(upper, _mm512_set1_epi32(1));
-  __m512i rounded = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
-  rounded = _mm512_srli_epi32(rounded, 16);
-  const __m512i quiet = _mm512_or_si512(upper, _mm512_set1_epi32(0x40));
-  rounded = _mm512_mask_mov_epi32(rounded, _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), quiet);
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm512_cvtepi32_epi16(rounded));
+  const __m512i upper = _mm512_srli_epi32(rounded_to_bf16(_mm512_loadu_ps(from)), 16);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm512_cvtepi32_epi16(upper));
 }
 #elif defined(__AVX2__) && defined(__F16C__)
 constexpr int half_lanes = 8;

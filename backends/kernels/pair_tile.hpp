@@ -29,17 +29,9 @@ void load_pair_rows(const std::uint16_t* const* rows, int count, std::int64_t di
   load_changed_rows(pairs, count, dim / 2, [](auto x) { return x; }, reinterpret_cast<float*>(tile));
 }
 
-/// (low, high) of each lane, rounded to bf16 as narrow_row() does: in integers, since the instruction for it takes
-/// subnormals for 0.
+/// (low, high) of each lane, rounded to bf16 as narrow_row() does.
 inline Pairs narrow_pair(Vec low, Vec high) {
-  const auto rounded = [](Vec x) {
-    const Pairs bits = _mm512_castps_si512(x);
-    const Pairs odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
-    const Pairs nearest = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
-    const __mmask16 nan = _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q);
-    return _mm512_mask_or_epi32(nearest, nan, bits, _mm512_set1_epi32(0x400000));
-  };
-  return _mm512_mask_mov_epi16(_mm512_srli_epi32(rounded(low), 16), 0xaaaaaaaa, rounded(high));
+  return _mm512_mask_mov_epi16(_mm512_srli_epi32(rounded_to_bf16(low), 16), 0xaaaaaaaa, rounded_to_bf16(high));
 }
 
 /// The tile's columns become pairs before they become rows: half as much to transpose and to store.
