@@ -42,14 +42,15 @@ constexpr int streams = 8;
 
 /// From the first row to the i-th to be used, one of each stream in turn, where streams are `apart` and the rows of
 /// each `stride`.
-constexpr std::int64_t offset_in_streams(std::int64_t i, std::int64_t apart, std::int64_t stride) noexcept {
-  return i % streams * apart + i / streams * stride;
+constexpr std::int64_t offset_in_streams(std::int64_t i, std::int64_t apart, std::int64_t stride,
+                                         int places = streams) noexcept {
+  return i % places * apart + i / places * stride;
 }
 
 /// Which of `count` rows is the i-th to be used: those in streams, and at the end what does not divide.
-constexpr std::int64_t place_in_streams(std::int64_t i, std::int64_t count) noexcept {
-  const std::int64_t in_stream = count / streams;
-  return i < in_stream * streams ? offset_in_streams(i, in_stream, 1) : i;
+constexpr std::int64_t place_in_streams(std::int64_t i, std::int64_t count, int places = streams) noexcept {
+  const std::int64_t in_stream = count / places;
+  return i < in_stream * places ? offset_in_streams(i, in_stream, 1, places) : i;
 }
 
 /// Rows of keys or values where they lie in memory, their elements following each other.

@@ -13,13 +13,6 @@ namespace {
 
 std::int64_t divide_up(std::int64_t a, std::int64_t b) noexcept { return (a + b - 1) / b; }
 
-/// Which of `count` chunks is the item: threads take items in turn, so that each has a run of chunks that follow each
-/// other, and what it fetches ahead is what it reads next.
-std::int64_t in_runs(std::int64_t item, std::int64_t count, int threads) noexcept {
-  const std::int64_t run = count / threads;
-  return item < run * threads ? item % threads * run + item / threads : item;
-}
-
 }  // namespace
 
 struct Decode::Run {
@@ -76,8 +69,10 @@ void Decode::run(const Arguments& arguments, std::int64_t most_chunks, float* sc
   const Run run{arguments, most_chunks, state_floats(rows), worker_floats(rows), scratch, memory, states};
   const std::int64_t heads = arguments.members * arguments.kv_heads;
   const std::int64_t items = heads * most_chunks;
+  // Threads take items in turn: so each has a run of chunks that follow each other, and what it fetches ahead is what
+  // it reads next.
   const auto compute_item = [&](std::int64_t item, int worker) noexcept {
-    compute(run, in_runs(item, items, executor.num_threads()), worker);
+    compute(run, kernels::place_in_streams(item, items, executor.num_threads()), worker);
   };
   executor.parallel_for(items, compute_item);
   if (most_chunks == 1) return;

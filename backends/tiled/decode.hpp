@@ -2,8 +2,8 @@
 // read once and memory is the limit; the keys are split into chunks, an item of work each, whose states are joined in
 // order afterwards. Source: "Flash-Decoding for long-context inference", 2023.
 //
-// Which of two ways they are computed is the plan's affair, whatever the call: with head dims in lanes
-// (decode_rows.hpp), or in a tile, where weights are wanted, the tiling says so, or rows fill its vectors.
+// They are computed in one of two ways: with head dims in lanes (decode_rows.hpp), or in a tile, where weights are
+// wanted, the tiling says so, or rows fill its vectors and have many keys.
 #pragma once
 
 #include <algorithm>
