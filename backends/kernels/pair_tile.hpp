@@ -131,11 +131,9 @@ template <int V, bool scaled>
 void pair_score_block(const std::uint32_t* queries, std::int64_t dim, const std::uint16_t* keys,
                       std::int64_t key_stride, std::int64_t key_count, float scale, const Ahead& ahead, float* scores,
                       float* row_max) {
-  if (ahead.rows == 0)
-    pair_score_tiles<V, scaled>(queries, dim, keys, key_stride, key_count, scale, NoPrefetcher(), scores, row_max);
-  else
-    pair_score_tiles<V, scaled>(queries, dim, keys, key_stride, key_count, scale,
-                                Prefetcher(ahead, key_count / tile_rows + 1), scores, row_max);
+  with_prefetcher(ahead, key_count / tile_rows + 1, [&](auto prefetcher) {
+    pair_score_tiles<V, scaled>(queries, dim, keys, key_stride, key_count, scale, prefetcher, scores, row_max);
+  });
 }
 
 void pair_scores(const std::uint32_t* queries, std::int64_t dim, const std::uint16_t* keys, std::int64_t key_stride,
@@ -231,11 +229,9 @@ void pair_value_tiles(const std::uint32_t* weights, std::int64_t key_count, cons
 template <int V, bool careful>
 void pair_value_block(const std::uint32_t* weights, std::int64_t key_count, const std::uint32_t* values,
                       std::int64_t dim, const Ahead& ahead, Start start, const float* alpha, float* out) {
-  if (ahead.rows == 0)
-    pair_value_tiles<V, careful>(weights, key_count, values, dim, NoPrefetcher(), start, alpha, out);
-  else
-    pair_value_tiles<V, careful>(weights, key_count, values, dim, Prefetcher(ahead, dim / tile_rows + 1), start, alpha,
-                                 out);
+  with_prefetcher(ahead, dim / tile_rows + 1, [&](auto prefetcher) {
+    pair_value_tiles<V, careful>(weights, key_count, values, dim, prefetcher, start, alpha, out);
+  });
 }
 
 void pair_weighted_sum(const std::uint32_t* weights, std::int64_t key_count, const std::uint32_t* values,

@@ -60,6 +60,13 @@ struct NoPrefetcher {
   void end_share() {}
 };
 
+/// Calls f(prefetcher) with one for so many shares of what is ahead.
+template <typename F>
+[[gnu::always_inline]] inline void with_prefetcher(const attune::kernels::Ahead& ahead, std::int64_t shares, F f) {
+  if (ahead.rows == 0) return f(NoPrefetcher());
+  f(Prefetcher(ahead, shares));
+}
+
 /// Calls step(i) for i = 0 … count − 1, and asks for what is ahead in between.
 template <typename P, typename Step>
 [[gnu::always_inline]] inline void prefetching(P& prefetcher, std::int64_t count, Step step) {

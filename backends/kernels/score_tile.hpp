@@ -73,11 +73,9 @@ void score_tiles(const float* queries, std::int64_t dim, const float* keys, std:
 template <int V>
 void score_block(const float* queries, std::int64_t dim, const float* keys, std::int64_t key_stride,
                  std::int64_t key_count, const attune::kernels::Ahead& ahead, float* scores, float* row_max) {
-  if (ahead.rows == 0)
-    score_tiles<V>(queries, dim, keys, key_stride, key_count, NoPrefetcher(), scores, row_max);
-  else
-    score_tiles<V>(queries, dim, keys, key_stride, key_count, Prefetcher(ahead, key_count / tile_rows + 1), scores,
-                   row_max);
+  with_prefetcher(ahead, key_count / tile_rows + 1, [&](auto prefetcher) {
+    score_tiles<V>(queries, dim, keys, key_stride, key_count, prefetcher, scores, row_max);
+  });
 }
 
 }  // namespace

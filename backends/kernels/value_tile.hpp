@@ -83,11 +83,9 @@ void value_tiles(const float* weights, std::int64_t key_count, const float* valu
 template <int V, bool careful>
 void value_block(const float* weights, std::int64_t key_count, const float* values, std::int64_t value_stride,
                  std::int64_t dim, const attune::kernels::Ahead& ahead, Start start, const float* alpha, float* out) {
-  if (ahead.rows == 0)
-    value_tiles<V, careful>(weights, key_count, values, value_stride, dim, NoPrefetcher(), start, alpha, out);
-  else
-    value_tiles<V, careful>(weights, key_count, values, value_stride, dim, Prefetcher(ahead, dim / tile_rows + 1),
-                            start, alpha, out);
+  with_prefetcher(ahead, dim / tile_rows + 1, [&](auto prefetcher) {
+    value_tiles<V, careful>(weights, key_count, values, value_stride, dim, prefetcher, start, alpha, out);
+  });
 }
 
 }  // namespace
