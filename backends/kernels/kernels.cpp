@@ -16,9 +16,9 @@
 namespace {
 
 void scores(const float* queries, std::int64_t dim, const float* keys, std::int64_t key_stride, std::int64_t key_count,
-            int vectors, const attune::kernels::Ahead& ahead, float* scores, float* row_max) {
-  const auto block = vectors == 1 ? score_block<1> : score_block<2>;
-  block(queries, dim, keys, key_stride, key_count, ahead, scores, row_max);
+            VectorsInUse vectors, const attune::kernels::Ahead& ahead, float* scores, float* row_max) {
+  const auto block = vectors.count == 1 ? score_block<1> : score_block<2>;
+  block(queries, dim, keys, key_stride, {key_count, vectors}, ahead, scores, row_max);
 }
 
 void softcap(float* scores, std::int64_t key_count, float cap, int vectors, float* row_max) {
@@ -67,11 +67,11 @@ void normalise(float* weights, std::int64_t key_count, const float* factor, int 
 }
 
 void weighted_sum(const float* weights, std::int64_t key_count, const float* values, std::int64_t value_stride,
-                  std::int64_t dim, int vectors, bool careful, const attune::kernels::Ahead& ahead, Start start,
-                  const float* alpha, float* out) {
-  const auto block = vectors == 1 ? (careful ? value_block<1, true> : value_block<1, false>)
+                  std::int64_t dim, VectorsInUse vectors, bool careful, const attune::kernels::Ahead& ahead,
+                  Start start, const float* alpha, float* out) {
+  const auto block = vectors.count == 1 ? (careful ? value_block<1, true> : value_block<1, false>)
                                   : (careful ? value_block<2, true> : value_block<2, false>);
-  block(weights, key_count, values, value_stride, dim, ahead, start, alpha, out);
+  block(weights, {key_count, vectors}, values, value_stride, dim, ahead, start, alpha, out);
 }
 
 }  // namespace

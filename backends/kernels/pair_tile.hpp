@@ -13,6 +13,7 @@
 #include "backends/kernels/pair_softmax.hpp"
 #include "backends/kernels/pairs.hpp"
 #include "backends/kernels/peak.hpp"
+#include "backends/kernels/score_tile.hpp"
 #include "backends/kernels/tile_io.hpp"
 #include "backends/kernels/value_tile.hpp"
 
@@ -109,38 +110,38 @@ inline void pair_score_tail(int rows, const std::uint32_t* queries, std::int64_t
 
 template <int V, bool scaled, typename P>
 void pair_score_tiles(const std::uint32_t* queries, std::int64_t dim, const std::uint16_t* keys,
-                      std::int64_t key_stride, std::int64_t key_count, float scale, P prefetcher, float* scores,
-                      float* row_max) {
-  Row<V> largest;
-#pragma GCC unroll 2
-  for (int v = 0; v < V; ++v) largest[v] = minus_infinity();
+                      std::int64_t key_stride, std::int64_t key_count, Vec scale, P prefetcher, float* scores,
+                      Row<V>& row_max) {
   std::int64_t key = 0;
   for (; key + tile_rows <= key_count; key += tile_rows) {
-    pair_score_tile<tile_rows, V, scaled>(queries, dim, keys + key * key_stride, key_stride, Vec(scale), prefetcher,
-                                          scores + key * tile_lanes, largest);
+    pair_score_tile<tile_rows, V, scaled>(queries, dim, keys + key * key_stride, key_stride, scale, prefetcher,
+                                          scores + key * tile_lanes, row_max);
   }
   prefetcher.begin_share();
   prefetcher.end_share();
   pair_score_tail<tile_rows - 1, V, scaled>(static_cast<int>(key_count - key), queries, dim, keys + key * key_stride,
-                                            key_stride, Vec(scale), scores + key * tile_lanes, largest);
-#pragma GCC unroll 2
-  for (int v = 0; v < V; ++v) store(row_max + v * vector_lanes, largest[v]);
+                                            key_stride, scale, scores + key * tile_lanes, row_max);
 }
 
 template <int V, bool scaled>
 void pair_score_block(const std::uint32_t* queries, std::int64_t dim, const std::uint16_t* keys,
-                      std::int64_t key_stride, std::int64_t key_count, float scale, const Ahead& ahead, float* scores,
+                      std::int64_t key_stride, KeysOfLanes key_count, float scale, const Ahead& ahead, float* scores,
                       float* row_max) {
-  with_prefetcher(ahead, key_count / tile_rows + 1, [&](auto prefetcher) {
-    pair_score_tiles<V, scaled>(queries, dim, keys, key_stride, key_count, scale, prefetcher, scores, row_max);
+  score_both<V>(key_count, row_max, [&]<int W>(int lane, std::int64_t key, std::int64_t count, Row<W>& max) {
+    const auto tiles = [&](auto prefetcher) {
+      pair_score_tiles<W, scaled>(queries + lane, dim, keys + key * key_stride, key_stride, count, Vec(scale),
+                                  prefetcher, scores + key * tile_lanes + lane, max);
+    };
+    lane == 0 ? with_prefetcher(ahead, count / tile_rows + 1, tiles) : tiles(NoPrefetcher());
   });
 }
 
 void pair_scores(const std::uint32_t* queries, std::int64_t dim, const std::uint16_t* keys, std::int64_t key_stride,
-                 std::int64_t key_count, float scale, int vectors, const Ahead& ahead, float* scores, float* row_max) {
-  const auto block = vectors == 1 ? (scale == 1.0f ? pair_score_block<1, false> : pair_score_block<1, true>)
+                 std::int64_t key_count, float scale, VectorsInUse vectors, const Ahead& ahead, float* scores,
+                 float* row_max) {
+  const auto block = vectors.count == 1 ? (scale == 1.0f ? pair_score_block<1, false> : pair_score_block<1, true>)
                                   : (scale == 1.0f ? pair_score_block<2, false> : pair_score_block<2, true>);
-  block(queries, dim, keys, key_stride, key_count, scale, ahead, scores, row_max);
+  block(queries, dim, keys, key_stride, {key_count, vectors}, scale, ahead, scores, row_max);
 }
 
 /// pairs[key / 2][column] = (values[key][column], values[key + 1][column])
@@ -175,23 +176,28 @@ inline Vec careful_dot_pairs(Vec sum, Pairs value, Pairs weight) {
   return _mm512_mask_mov_ps(result, skip_low & skip_high, sum);
 }
 
+/// `pairs` are those of the keys.
 template <int C, int V, bool careful, typename P>
-inline void pair_value_tile(const std::uint32_t* weights, std::int64_t pair_count, const std::uint32_t* values,
+inline void pair_value_tile(const std::uint32_t* weights, KeysOfLanes pairs, const std::uint32_t* values,
                             std::int64_t dim, P& prefetcher, Start start, const float* alpha, float* out) {
   Block<C, V> sum;
   begin_columns<C, V>(start, alpha, out, sum);
-  prefetching(prefetcher, pair_count, [&](std::int64_t pair) __attribute__((always_inline)) {
+  const auto add = [&]<int first>(std::int64_t pair) __attribute__((always_inline)) {
     Pairs p[2];
 #pragma GCC unroll 2
-    for (int v = 0; v < V; ++v) p[v] = load_pairs(weights + pair * tile_lanes + v * vector_lanes);
+    for (int v = first; v < V; ++v) p[v] = load_pairs(weights + pair * tile_lanes + v * vector_lanes);
 #pragma GCC unroll 8
     for (int c = 0; c < C; ++c) {
       const Pairs value = _mm512_set1_epi32(static_cast<int>(values[pair * dim + c]));
 #pragma GCC unroll 2
-      for (int v = 0; v < V; ++v)
+      for (int v = first; v < V; ++v)
         sum[c][v] = careful ? careful_dot_pairs(sum[c][v], value, p[v]) : dot_pairs(sum[c][v], value, p[v]);
     }
-  });
+  };
+  prefetching(prefetcher, V == 1 ? pairs.all : pairs.lower,
+              [&](std::int64_t pair) __attribute__((always_inline)) { add.template operator()<0>(pair); });
+  if constexpr (V == 2)
+    for (std::int64_t pair = pairs.lower; pair < pairs.all; ++pair) add.template operator()<1>(pair);
 #pragma GCC unroll 8
   for (int c = 0; c < C; ++c)
 #pragma GCC unroll 2
@@ -199,47 +205,47 @@ inline void pair_value_tile(const std::uint32_t* weights, std::int64_t pair_coun
 }
 
 template <int C, int V, bool careful>
-inline void pair_value_tail(int columns, const std::uint32_t* weights, std::int64_t pair_count,
+inline void pair_value_tail(int columns, const std::uint32_t* weights, KeysOfLanes pairs,
                             const std::uint32_t* values, std::int64_t dim, Start start, const float* alpha,
                             float* out) {
   if constexpr (C > 0) {
     NoPrefetcher none;
     if (columns == C)
-      pair_value_tile<C, V, careful>(weights, pair_count, values, dim, none, start, alpha, out);
+      pair_value_tile<C, V, careful>(weights, pairs, values, dim, none, start, alpha, out);
     else
-      pair_value_tail<C - 1, V, careful>(columns, weights, pair_count, values, dim, start, alpha, out);
+      pair_value_tail<C - 1, V, careful>(columns, weights, pairs, values, dim, start, alpha, out);
   }
 }
 
 template <int V, bool careful, typename P>
-void pair_value_tiles(const std::uint32_t* weights, std::int64_t key_count, const std::uint32_t* values,
+void pair_value_tiles(const std::uint32_t* weights, KeysOfLanes pairs, const std::uint32_t* values,
                       std::int64_t dim, P prefetcher, Start start, const float* alpha, float* out) {
-  const std::int64_t pair_count = (key_count + 1) / 2;
   std::int64_t column = 0;
   for (; column + tile_rows <= dim; column += tile_rows) {
-    pair_value_tile<tile_rows, V, careful>(weights, pair_count, values + column, dim, prefetcher, start, alpha,
+    pair_value_tile<tile_rows, V, careful>(weights, pairs, values + column, dim, prefetcher, start, alpha,
                                            out + column * tile_lanes);
   }
   prefetcher.begin_share();
   prefetcher.end_share();
-  pair_value_tail<tile_rows - 1, V, careful>(static_cast<int>(dim - column), weights, pair_count, values + column, dim,
+  pair_value_tail<tile_rows - 1, V, careful>(static_cast<int>(dim - column), weights, pairs, values + column, dim,
                                              start, alpha, out + column * tile_lanes);
 }
 
 template <int V, bool careful>
-void pair_value_block(const std::uint32_t* weights, std::int64_t key_count, const std::uint32_t* values,
+void pair_value_block(const std::uint32_t* weights, KeysOfLanes pairs, const std::uint32_t* values,
                       std::int64_t dim, const Ahead& ahead, Start start, const float* alpha, float* out) {
   with_prefetcher(ahead, dim / tile_rows + 1, [&](auto prefetcher) {
-    pair_value_tiles<V, careful>(weights, key_count, values, dim, prefetcher, start, alpha, out);
+    pair_value_tiles<V, careful>(weights, pairs, values, dim, prefetcher, start, alpha, out);
   });
 }
 
 void pair_weighted_sum(const std::uint32_t* weights, std::int64_t key_count, const std::uint32_t* values,
-                       std::int64_t dim, int vectors, bool careful, const Ahead& ahead, Start start, const float* alpha,
-                       float* out) {
-  const auto block = vectors == 1 ? (careful ? pair_value_block<1, true> : pair_value_block<1, false>)
+                       std::int64_t dim, VectorsInUse vectors, bool careful, const Ahead& ahead,
+                       Start start, const float* alpha, float* out) {
+  const auto block = vectors.count == 1 ? (careful ? pair_value_block<1, true> : pair_value_block<1, false>)
                                   : (careful ? pair_value_block<2, true> : pair_value_block<2, false>);
-  block(weights, key_count, values, dim, ahead, start, alpha, out);
+  const KeysOfLanes keys(key_count, vectors);
+  block(weights, {(keys.all + 1) / 2, (keys.lower + 1) / 2}, values, dim, ahead, start, alpha, out);
 }
 
 double dot_peak(std::int64_t iterations) {

@@ -6,6 +6,8 @@
 
 namespace {
 
+using attune::kernels::VectorsInUse;
+
 /// scores[r][lane] = Σ_d keys[r][d] · queries[d][lane] for r < R; row_max grows by them. All R·V accumulators stay in
 /// registers over the loop.
 template <int R, int V, typename P>
@@ -38,6 +40,32 @@ inline void score_tile(const float* queries, std::int64_t dim, const float* keys
     }
 }
 
+/// How many keys there are, and how many of them the lower one of two vectors takes.
+struct KeysOfLanes {
+  KeysOfLanes(std::int64_t count, std::int64_t lower_count) : all(count), lower(lower_count) {}
+  KeysOfLanes(std::int64_t count, VectorsInUse vectors) : all(count), lower(std::min(count, vectors.lower_keys)) {}
+
+  std::int64_t all, lower;
+};
+
+/// Calls f.operator()<W>(first lane, first key, keys, maxima) for the keys of all V vectors, and for those that the
+/// upper one of two has to itself; row_max gets the maxima.
+template <int V, typename F>
+[[gnu::always_inline]] inline void score_both(KeysOfLanes keys, float* row_max, F f) {
+  Row<V> largest;
+#pragma GCC unroll 2
+  for (int v = 0; v < V; ++v) largest[v] = minus_infinity();
+  f.template operator()<V>(0, 0, V == 1 ? keys.all : keys.lower, largest);
+  if constexpr (V == 2)
+    if (keys.lower < keys.all) {
+      Row<1> upper = {largest[1]};
+      f.template operator()<1>(vector_lanes, keys.lower, keys.all - keys.lower, upper);
+      largest[1] = upper[0];
+    }
+#pragma GCC unroll 2
+  for (int v = 0; v < V; ++v) store(row_max + v * vector_lanes, largest[v]);
+}
+
 /// The last, incomplete tile: fewer rows, the same arithmetic in each.
 template <int R, int V>
 inline void score_tail(int rows, const float* queries, std::int64_t dim, const float* keys, std::int64_t key_stride,
@@ -51,30 +79,30 @@ inline void score_tail(int rows, const float* queries, std::int64_t dim, const f
   }
 }
 
+/// Scores of V vectors and all keys.
 template <int V, typename P>
 void score_tiles(const float* queries, std::int64_t dim, const float* keys, std::int64_t key_stride,
-                 std::int64_t key_count, P prefetcher, float* scores, float* row_max) {
-  Row<V> largest;
-#pragma GCC unroll 2
-  for (int v = 0; v < V; ++v) largest[v] = minus_infinity();
+                 std::int64_t key_count, P prefetcher, float* scores, Row<V>& row_max) {
   std::int64_t key = 0;
   for (; key + tile_rows <= key_count; key += tile_rows) {
     score_tile<tile_rows, V>(queries, dim, keys + key * key_stride, key_stride, prefetcher, scores + key * tile_lanes,
-                             largest);
+                             row_max);
   }
   prefetcher.begin_share();
   prefetcher.end_share();
   score_tail<tile_rows - 1, V>(static_cast<int>(key_count - key), queries, dim, keys + key * key_stride, key_stride,
-                               scores + key * tile_lanes, largest);
-#pragma GCC unroll 2
-  for (int v = 0; v < V; ++v) store(row_max + v * vector_lanes, largest[v]);
+                               scores + key * tile_lanes, row_max);
 }
 
 template <int V>
 void score_block(const float* queries, std::int64_t dim, const float* keys, std::int64_t key_stride,
-                 std::int64_t key_count, const attune::kernels::Ahead& ahead, float* scores, float* row_max) {
-  with_prefetcher(ahead, key_count / tile_rows + 1, [&](auto prefetcher) {
-    score_tiles<V>(queries, dim, keys, key_stride, key_count, prefetcher, scores, row_max);
+                 KeysOfLanes key_count, const attune::kernels::Ahead& ahead, float* scores, float* row_max) {
+  score_both<V>(key_count, row_max, [&]<int W>(int lane, std::int64_t key, std::int64_t count, Row<W>& max) {
+    const auto tiles = [&](auto prefetcher) {
+      score_tiles<W>(queries + lane, dim, keys + key * key_stride, key_stride, count, prefetcher,
+                     scores + key * tile_lanes + lane, max);
+    };
+    lane == 0 ? with_prefetcher(ahead, count / tile_rows + 1, tiles) : tiles(NoPrefetcher());
   });
 }
 

@@ -3,6 +3,7 @@
 
 #include "backends/kernels/kernels.hpp"
 #include "backends/kernels/prefetch.hpp"
+#include "backends/kernels/score_tile.hpp"
 #include "backends/kernels/vector.hpp"
 
 namespace {
@@ -29,24 +30,28 @@ inline void begin_columns(Start start, const float* alpha, const float* out, Blo
 
 /// out[c][lane] = start(out) + Σ_key values[key][c] · weights[key][lane] for c < C.
 template <int C, int V, bool careful, typename P>
-inline void value_tile(const float* weights, std::int64_t key_count, const float* values, std::int64_t value_stride,
+inline void value_tile(const float* weights, KeysOfLanes keys, const float* values, std::int64_t value_stride,
                        P& prefetcher, Start start, const float* alpha, float* out) {
   Block<C, V> sum;
   begin_columns<C, V>(start, alpha, out, sum);
-  prefetching(prefetcher, key_count, [&](std::int64_t key) __attribute__((always_inline)) {
+  const auto add = [&]<int first>(std::int64_t key) __attribute__((always_inline)) {
     Row<V> p;
 #pragma GCC unroll 2
-    for (int v = 0; v < V; ++v) p[v] = load(weights + key * tile_lanes + v * vector_lanes);
+    for (int v = first; v < V; ++v) p[v] = load(weights + key * tile_lanes + v * vector_lanes);
 #pragma GCC unroll 8
     for (int c = 0; c < C; ++c) {
       const Vec value(values[key * value_stride + c]);
 #pragma GCC unroll 2
-      for (int v = 0; v < V; ++v) {
+      for (int v = first; v < V; ++v) {
         const Vec next = multiply_add(value, p[v], sum[c][v]);
         sum[c][v] = careful ? xsimd::select(attended(p[v]), next, sum[c][v]) : next;
       }
     }
-  });
+  };
+  prefetching(prefetcher, V == 1 ? keys.all : keys.lower,
+              [&](std::int64_t key) __attribute__((always_inline)) { add.template operator()<0>(key); });
+  if constexpr (V == 2)
+    for (std::int64_t key = keys.lower; key < keys.all; ++key) add.template operator()<1>(key);
 #pragma GCC unroll 8
   for (int c = 0; c < C; ++c)
 #pragma GCC unroll 2
@@ -55,36 +60,36 @@ inline void value_tile(const float* weights, std::int64_t key_count, const float
 
 /// The last, incomplete tile: fewer columns, the same arithmetic in each.
 template <int C, int V, bool careful>
-inline void value_tail(int columns, const float* weights, std::int64_t key_count, const float* values,
+inline void value_tail(int columns, const float* weights, KeysOfLanes keys, const float* values,
                        std::int64_t value_stride, Start start, const float* alpha, float* out) {
   if constexpr (C > 0) {
     NoPrefetcher none;
     if (columns == C)
-      value_tile<C, V, careful>(weights, key_count, values, value_stride, none, start, alpha, out);
+      value_tile<C, V, careful>(weights, keys, values, value_stride, none, start, alpha, out);
     else
-      value_tail<C - 1, V, careful>(columns, weights, key_count, values, value_stride, start, alpha, out);
+      value_tail<C - 1, V, careful>(columns, weights, keys, values, value_stride, start, alpha, out);
   }
 }
 
 template <int V, bool careful, typename P>
-void value_tiles(const float* weights, std::int64_t key_count, const float* values, std::int64_t value_stride,
+void value_tiles(const float* weights, KeysOfLanes keys, const float* values, std::int64_t value_stride,
                  std::int64_t dim, P prefetcher, Start start, const float* alpha, float* out) {
   std::int64_t column = 0;
   for (; column + tile_rows <= dim; column += tile_rows) {
-    value_tile<tile_rows, V, careful>(weights, key_count, values + column, value_stride, prefetcher, start, alpha,
+    value_tile<tile_rows, V, careful>(weights, keys, values + column, value_stride, prefetcher, start, alpha,
                                       out + column * tile_lanes);
   }
   prefetcher.begin_share();
   prefetcher.end_share();
-  value_tail<tile_rows - 1, V, careful>(static_cast<int>(dim - column), weights, key_count, values + column,
+  value_tail<tile_rows - 1, V, careful>(static_cast<int>(dim - column), weights, keys, values + column,
                                         value_stride, start, alpha, out + column * tile_lanes);
 }
 
 template <int V, bool careful>
-void value_block(const float* weights, std::int64_t key_count, const float* values, std::int64_t value_stride,
+void value_block(const float* weights, KeysOfLanes keys, const float* values, std::int64_t value_stride,
                  std::int64_t dim, const attune::kernels::Ahead& ahead, Start start, const float* alpha, float* out) {
   with_prefetcher(ahead, dim / tile_rows + 1, [&](auto prefetcher) {
-    value_tiles<V, careful>(weights, key_count, values, value_stride, dim, prefetcher, start, alpha, out);
+    value_tiles<V, careful>(weights, keys, values, value_stride, dim, prefetcher, start, alpha, out);
   });
 }
 

@@ -89,13 +89,16 @@ void QueryTile::find_rows(const TensorLayout& tensor, std::int64_t batch, std::i
 void QueryTile::find_ranges() noexcept {
   whole_ = {0, head_->member.keys};
   attended_ = whole_;
+  lower_end_ = whole_.end;
   if (!arguments_->causal && arguments_->window_left < 0 && arguments_->window_right < 0) return;
+  lower_end_ = 0;
   attended_ = {std::numeric_limits<std::int64_t>::max(), 0};
   for (int lane = 0; lane < rows_; ++lane) {
     const auto i = static_cast<std::size_t>(lane);
     const KeyRange range = arguments_->attended_keys(head_->member, places_[i].query);
     lane_begin_[i] = range.begin;
     lane_end_[i] = range.end;
+    if (lane < lanes() / 2) lower_end_ = std::max(lower_end_, range.end);
     whole_ = {std::max(whole_.begin, range.begin), std::min(whole_.end, range.end)};
     if (range.begin < range.end)
       attended_ = {std::min(attended_.begin, range.begin), std::max(attended_.end, range.end)};
@@ -179,14 +182,21 @@ void QueryTile::score(const KeyBlock& part, const kernels::Ahead& ahead, float* 
   add(end, part.end());
 }
 
+/// Behind lower_end_ apply_ranges() replaces the lower vector's scores, which have not been computed.
+kernels::VectorsInUse QueryTile::vectors_in_use(const KeyBlock& part) const noexcept {
+  const std::int64_t step = kernels_->key_rows;
+  const std::int64_t lower_keys = std::max<std::int64_t>(divide_up(lower_end_ - part.first, step) * step, 0);
+  return {vectors_, lower_keys};
+}
+
 void QueryTile::score_part(const KeyBlock& part, const kernels::Ahead& ahead, float* scores,
                            float* row_max) const noexcept {
   if (pairs_ != nullptr)
     pairs_->scores(reinterpret_cast<const std::uint32_t*>(queries_), arguments_->head_dim, part.key_elements,
-                   part.key_stride, part.count, scale_, vectors_, ahead, scores, row_max);
+                   part.key_stride, part.count, scale_, vectors_in_use(part), ahead, scores, row_max);
   else
-    kernels_->scores(queries_, arguments_->head_dim, part.keys, part.key_stride, part.count, vectors_, ahead, scores,
-                     row_max);
+    kernels_->scores(queries_, arguments_->head_dim, part.keys, part.key_stride, part.count, vectors_in_use(part),
+                     ahead, scores, row_max);
   if (arguments_->softcap > 0)
     kernels_->softcap(scores, part.count, static_cast<float>(arguments_->softcap), vectors_, row_max);
   if (arguments_->mask.data != nullptr) add_mask(part, scores, row_max);
@@ -215,10 +225,10 @@ void QueryTile::add_values(const float* weights, const KeyBlock& part, bool care
   const Start start = fresh_ ? Start::zero : rescale_ ? Start::rescale : Start::add;
   if (pairs_ != nullptr) {
     pairs_->weighted_sum(reinterpret_cast<const std::uint32_t*>(weights), part.count, part.value_pairs,
-                         arguments_->value_dim, vectors_, careful, ahead, start, alpha_, state_.out);
+                         arguments_->value_dim, vectors_in_use(part), careful, ahead, start, alpha_, state_.out);
   } else {
-    kernels_->weighted_sum(weights, part.count, part.values, part.value_stride, arguments_->value_dim, vectors_,
-                           careful, ahead, start, alpha_, state_.out);
+    kernels_->weighted_sum(weights, part.count, part.values, part.value_stride, arguments_->value_dim,
+                           vectors_in_use(part), careful, ahead, start, alpha_, state_.out);
   }
   fresh_ = false;
   rescale_ = false;

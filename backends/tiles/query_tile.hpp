@@ -112,6 +112,7 @@ class QueryTile {
   };
 
   KeyRange wanted(KeyRange keys) const noexcept;
+  kernels::VectorsInUse vectors_in_use(const KeyBlock& part) const noexcept;
   void score_part(const KeyBlock& part, const kernels::Ahead& ahead, float* scores, float* row_max) const noexcept;
   /// The tensor's index of each lane's row; sequences begin at row first_in_member of its third axis.
   void find_rows(const TensorLayout& tensor, std::int64_t batch, std::int64_t first_in_member,
@@ -159,6 +160,7 @@ class QueryTile {
   bool written_, finite_;              // the output, by add_values(); and was it finite?
   KeyRange attended_;                  // union over the lanes
   KeyRange whole_;                     // intersection: parts inside need no range mask
+  std::int64_t lower_end_;             // no lane of the lower one of two vectors attends keys from here on
   std::array<Place, max_lanes> places_;
   std::array<std::int64_t, max_lanes> lane_begin_, lane_end_;  // of the keys of each lane, unless all are whole_
   float* queries_;                                             // [head_dim][lanes]
