@@ -61,6 +61,12 @@ bool softmax(float* scores, std::int64_t key_count, int vectors, bool natural, b
   return block(scores, key_count, natural, careful, row_max, m, l, alpha);
 }
 
+void join_tiles(const TileState& later, std::int64_t dim, int vectors, bool natural, Start start,
+                const TileState& state) {
+  const auto join = natural ? join_vectors<true> : join_vectors<false>;
+  join(later, dim, vectors, start, state);
+}
+
 void normalise(float* weights, std::int64_t key_count, const float* factor, int vectors) {
   const auto block = vectors == 1 ? normalise_block<1> : normalise_block<2>;
   block(weights, key_count, factor);
@@ -94,6 +100,7 @@ const Kernels ATTUNE_KERNEL_TABLE = {
     .softmax = ::softmax,
     .weighted_sum = ::weighted_sum,
     .weighted_rows = ::weighted_rows,
+    .join = ::join_tiles,
     .widen = ::widen_row,
     .narrow = ::narrow_row,
     .marks = ::make_marks,

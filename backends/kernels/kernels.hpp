@@ -24,6 +24,13 @@ namespace attune::kernels {
 /// How weighted_sum() treats what `out` holds: start from nothing, add to it, or rescale it first.
 enum class Start : std::uint8_t { zero, add, rescale };
 
+/// What a tile keeps of the keys it has seen: Σ weight · value, the running maximum and the sum of weights.
+struct TileState {
+  float* out = nullptr;  // [value_dim][lanes]
+  float* m = nullptr;    // [lanes], in the units of the scores
+  float* l = nullptr;    // [lanes]
+};
+
 /// Vectors of a tile's lanes that a product is computed for, 1 or 2. The lower one of two takes the first `lower_keys`
 /// keys alone, a multiple of key_rows: of the others its scores are not written and its weights not read. Where causal
 /// ranges end that is half of the products.
@@ -210,6 +217,10 @@ struct Kernels {
   /// weighted_sum() from Start::zero and store_rows(), for tiles whose keys are all at hand. Were all sums finite?
   bool (*weighted_rows)(const float* weights, std::int64_t key_count, const float* values, std::int64_t value_stride,
                         std::int64_t dim, const float* factor, float* const* rows, int count);
+
+  /// Joins what a tile has kept of later keys. Start::zero takes state.out for nothing, whatever it holds.
+  void (*join)(const TileState& later, std::int64_t dim, int vectors, bool natural, Start start,
+               const TileState& state);
 
   /// 16-bit floats (bf16 or else f16) to f32 and back, rounding to nearest.
   void (*widen)(const std::uint16_t* from, bool bf16, std::int64_t count, float* to);

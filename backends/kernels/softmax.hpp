@@ -1,9 +1,13 @@
 // Softmax down the lanes of a block of scores [key][lane].
 #pragma once
 
+#include "backends/kernels/kernels.hpp"
 #include "backends/kernels/vector.hpp"
 
 namespace {
+
+using attune::kernels::Start;
+using attune::kernels::TileState;
 
 /// `natural` scores become units of log2 only after the maximum has been subtracted: the lowest finite number times
 /// log2 e would be −inf.
@@ -80,6 +84,28 @@ bool softmax_block(float* scores, std::int64_t key_count, const float* row_max, 
       return exponentiate<careful, natural>(scores + lane, key_count, shift);
     });
   return grew;
+}
+
+/// What sums under the maximum m are worth under the larger maximum `joint`; 1 where they are the same.
+template <bool natural>
+inline Vec rescaling(Vec m, Vec joint) {
+  const Vec lowest(-__FLT_MAX__);  // as in advance()
+  return exp2(in_log2<natural>(xsimd::max(m, lowest) - xsimd::max(joint, lowest)));
+}
+
+template <bool natural>
+void join_vectors(const TileState& later, std::int64_t dim, int vectors, Start start, const TileState& state) {
+  for (int lane = 0; lane < vectors * vector_lanes; lane += vector_lanes) {
+    const Vec m = load(state.m + lane), later_m = load(later.m + lane);
+    const Vec joint = xsimd::max(m, later_m);
+    const Vec mine = rescaling<natural>(m, joint), theirs = rescaling<natural>(later_m, joint);
+    store(state.m + lane, joint);
+    store(state.l + lane, multiply_add(load(state.l + lane), mine, load(later.l + lane) * theirs));
+    for (std::int64_t i = lane; i < dim * tile_lanes; i += tile_lanes) {
+      const Vec added = load(later.out + i) * theirs;
+      store(state.out + i, start == Start::zero ? added : multiply_add(load(state.out + i), mine, added));
+    }
+  }
 }
 
 template <int V>

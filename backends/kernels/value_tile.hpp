@@ -4,11 +4,10 @@
 #include "backends/kernels/kernels.hpp"
 #include "backends/kernels/prefetch.hpp"
 #include "backends/kernels/score_tile.hpp"
+#include "backends/kernels/softmax.hpp"
 #include "backends/kernels/vector.hpp"
 
 namespace {
-
-using attune::kernels::Start;
 
 /// Not the mark −0 of a key that the lane does not attend? A comparison cannot tell −0 from 0, its inverse can;
 /// NaN counts as attended.

@@ -1,6 +1,8 @@
 #include "backends/tiled/decode.hpp"
 
 #include <algorithm>
+#include <array>
+#include <span>
 
 namespace attune::tiled {
 
@@ -13,18 +15,22 @@ namespace {
 
 std::int64_t divide_up(std::int64_t a, std::int64_t b) noexcept { return (a + b - 1) / b; }
 
+/// The fewest lanes of a tile are two vectors of four.
+constexpr std::size_t max_decode_tiles = max_decode_rows / 8;
+
 }  // namespace
 
 struct Decode::Run {
   const Arguments& arguments;
   std::int64_t most_chunks;
-  std::size_t state_floats, worker_floats;
+  std::size_t state_floats, scratch_floats, worker_floats;
   float *scratch, *own, *states;
 
   HeadRows head(std::int64_t index) const noexcept {
     return tiles::head_rows(arguments, index / arguments.kv_heads, index % arguments.kv_heads);
   }
   float* state(std::int64_t index) const noexcept { return states + static_cast<std::size_t>(index) * state_floats; }
+  float* scratch_of(int worker) const noexcept { return scratch + static_cast<std::size_t>(worker) * scratch_floats; }
   float* own_of(int worker) const noexcept { return own + static_cast<std::size_t>(worker) * worker_floats; }
 };
 
@@ -36,7 +42,7 @@ std::size_t Decode::state_floats(std::int64_t rows) const noexcept {
   const std::int64_t most = std::min<std::int64_t>(rows, most_in_lanes_);
   const std::size_t of_lanes = most > 0 ? layout_.state_floats(most) : 0;
   if (rows <= few_decode_rows && most_in_lanes_ > 0) return of_lanes;
-  return std::max(of_lanes, tiles::padded_floats((problem_.value_dim + 2) * kernels_.lanes));
+  return std::max(of_lanes, static_cast<std::size_t>(tiles(rows)) * tile_floats());
 }
 
 std::size_t Decode::worker_floats(std::int64_t rows) const noexcept {
@@ -46,13 +52,9 @@ std::size_t Decode::worker_floats(std::int64_t rows) const noexcept {
 std::size_t Decode::floats(const Extents& extents, int num_threads) const noexcept {
   const std::int64_t rows = problem_.group() * extents.queries;
   if (rows == 0 || (rows > most_rows() && !problem_.cu_seqlens)) return 0;
-  // Any member may be as long as the longest, or just short enough for small chunks.
-  const std::int64_t small = keys_per_chunk(1);
-  const std::int64_t most_in_small = chunks(std::min(extents.keys, 8 * small));
-  const std::int64_t most = std::max(chunks(extents.keys), most_in_small);
   const std::int64_t taken = std::min(rows, most_rows());
   return worker_floats(taken) * static_cast<std::size_t>(num_threads) +
-         state_floats(taken) * static_cast<std::size_t>(extents.batch * problem_.kv_heads * most);
+         state_floats(taken) * static_cast<std::size_t>(extents.batch * problem_.kv_heads * std::max<std::int64_t>(most_chunks(extents.keys), 1));
 }
 
 KeyRange Decode::chunk_keys(const HeadRows& head, std::int64_t chunk) const noexcept {
@@ -66,7 +68,7 @@ void Decode::run(const Arguments& arguments, std::int64_t most_chunks, float* sc
   for (std::int64_t member = 0; member < arguments.members; ++member)
     if (const HeadRows head = tiles::head_rows(arguments, member, 0); takes(head)) rows = std::max(rows, head.count);
   float* states = memory + worker_floats(rows) * static_cast<std::size_t>(num_threads);
-  const Run run{arguments, most_chunks, state_floats(rows), worker_floats(rows), scratch, memory, states};
+  const Run run{arguments, most_chunks, state_floats(rows), scratch_.floats(), worker_floats(rows), scratch, memory, states};
   const std::int64_t heads = arguments.members * arguments.kv_heads;
   const std::int64_t items = heads * most_chunks;
   // Threads take items in turn: so each has a run of chunks that follow each other, and what it fetches ahead is what
@@ -84,10 +86,7 @@ void Decode::compute(const Run& run, std::int64_t item, int worker) const noexce
   const HeadRows head = run.head(item / run.most_chunks);
   const std::int64_t chunk = item % run.most_chunks;
   if (!takes(head) || head.count == 0 || chunk >= chunks(head.member.keys)) return;
-  if (!in_lanes(head)) {
-    float* memory = run.scratch + static_cast<std::size_t>(worker) * scratch_.floats();
-    return compute_tile(run, head, chunk, memory, tile_state(run.state(item)));
-  }
+  if (!in_lanes(head.count)) return compute_tiles(run, head, chunk, run.scratch_of(worker), run.state(item));
   if (run.most_chunks == 1) return compute_at_once(run, head, run.own_of(worker));
   DecodeRows rows(kernels_, layout_, run.arguments, head, run.own_of(worker));
   rows.attend(chunk_keys(head, chunk), layout_.state(run.state(item), head.count));
@@ -97,10 +96,9 @@ void Decode::join(const Run& run, std::int64_t item, int worker) const noexcept 
   const HeadRows head = run.head(item);
   if (!takes(head) || head.count == 0) return;
   const std::int64_t first = item * run.most_chunks;
-  if (in_lanes(head))
-    join_rows(run, head, run.own_of(worker), first);
-  else
-    join_tiles(run, head, run.scratch + static_cast<std::size_t>(worker) * scratch_.floats(), first);
+  if (in_lanes(head.count)) return join_rows(run, head, run.own_of(worker), first);
+  for (std::int64_t tile = 0; tile < tiles(head.count); ++tile)
+    join_tiles(run, head, tile, run.scratch_of(worker), first);
 }
 
 /// All there is to one head whose keys are a single chunk.
@@ -126,40 +124,55 @@ void Decode::join_rows(const Run& run, const HeadRows& head, float* own, std::in
   rows.close(whole);
 }
 
-TileState Decode::tile_state(float* memory) const noexcept {
-  float* m = memory + problem_.value_dim * kernels_.lanes;
-  return {memory, m, m + kernels_.lanes};
+TileState Decode::tile_state(float* memory, std::int64_t tile) const noexcept {
+  float* out = memory + static_cast<std::size_t>(tile) * tile_floats();
+  float* m = out + problem_.value_dim * kernels_.lanes;
+  return {out, m, m + kernels_.lanes};
 }
 
-void Decode::compute_tile(const Run& run, const HeadRows& head, std::int64_t chunk, float* scratch,
-                          const TileState& result) const noexcept {
+void Decode::compute_tiles(const Run& run, const HeadRows& head, std::int64_t chunk, float* scratch,
+                           float* result) const noexcept {
   const Scratch shared = scratch_.shared(scratch);
-  QueryTile tile;
-  tile.open(kernels_, run.arguments, head, 0, scratch_.tile(scratch, 0), shared);
-  tile.reset(false);
+  std::array<QueryTile, max_decode_tiles> tile;
+  const std::span<QueryTile> open(tile.data(), static_cast<std::size_t>(tiles(head.count)));
+  for (int i = 0; QueryTile& each : open) {
+    each.open(kernels_, run.arguments, head, i * kernels_.lanes, scratch_.tile(scratch, i), shared);
+    each.keep_in(tile_state(result, i++));
+    each.reset(false);
+  }
   const KeyRange keys = chunk_keys(head, chunk);
   tiles::BlockAhead following;
   if (chunk + 1 < chunks(head.member.keys))
     following = walk_.beginning(run.arguments, head, chunk_keys(head, chunk + 1));
-  walk_.attend(run.arguments, head, {&tile, 1}, keys, keys, false, following, shared);
-  tile.save(result);
+  walk_.attend(run.arguments, head, open, keys, keys, false, following, shared);
+  for (QueryTile& each : open) each.settle();
 }
 
-/// Joins the chunks' states in order; one with something that is not finite in it is computed again, carefully.
-void Decode::join_tiles(const Run& run, const HeadRows& head, float* scratch, std::int64_t first) const noexcept {
+/// One tile, carefully.
+void Decode::compute_again(const Run& run, const HeadRows& head, std::int64_t first_row, std::int64_t chunk,
+                           float* scratch, const TileState& result) const noexcept {
   const Scratch shared = scratch_.shared(scratch);
+  QueryTile tile;
+  tile.open(kernels_, run.arguments, head, first_row, scratch_.tile(scratch, 1), shared);
+  tile.keep_in(result);
+  tile.reset(false);
+  const KeyRange keys = chunk_keys(head, chunk);
+  walk_.attend(run.arguments, head, {&tile, 1}, keys, keys, true, {}, shared);
+  tile.settle();
+}
+
+/// Joins the states that the chunks have of a tile, in order; one with something that is not finite in it is computed
+/// again.
+void Decode::join_tiles(const Run& run, const HeadRows& head, std::int64_t tile, float* scratch,
+                        std::int64_t first) const noexcept {
+  const Scratch shared = scratch_.shared(scratch);
+  const std::int64_t first_row = tile * kernels_.lanes;
   QueryTile whole;
-  whole.open(kernels_, run.arguments, head, 0, scratch_.tile(scratch, 0), shared);
+  whole.open(kernels_, run.arguments, head, first_row, scratch_.tile(scratch, 0), shared);
   for (std::int64_t chunk = 0; chunk < chunks(head.member.keys); ++chunk) {
-    const TileState state = tile_state(run.state(first + chunk));
-    if (!kernels_.all_finite(state.out, run.arguments.value_dim, whole.vectors())) {
-      QueryTile part;
-      part.open(kernels_, run.arguments, head, 0, scratch_.tile(scratch, 1), shared);
-      part.reset(false);
-      const KeyRange keys = chunk_keys(head, chunk);
-      walk_.attend(run.arguments, head, {&part, 1}, keys, keys, true, {}, shared);
-      part.save(state);
-    }
+    const TileState state = tile_state(run.state(first + chunk), tile);
+    if (!kernels_.all_finite(state.out, run.arguments.value_dim, whole.vectors()))
+      compute_again(run, head, first_row, chunk, scratch, state);
     whole.absorb(state);
   }
   whole.close();
@@ -167,7 +180,7 @@ void Decode::join_tiles(const Run& run, const HeadRows& head, float* scratch, st
 }
 
 std::string Decode::describe(const Extents& extents) const {
-  const bool by_dims = in_lanes(problem_.group() * extents.queries, extents.keys);
+  const bool by_dims = in_lanes(problem_.group() * extents.queries);
   const std::string way = by_dims ? " head dims in lanes" : " tiles of " + std::to_string(kernels_.lanes) + " queries";
   return "decode; " + std::string(kernels_.name) + way + ", keys split into " + std::to_string(chunks(extents.keys)) +
          " chunks of " + std::to_string(keys_per_chunk(extents.keys));

@@ -2,8 +2,8 @@
 // read once and memory is the limit; the keys are split into chunks, an item of work each, whose states are joined in
 // order afterwards. Source: "Flash-Decoding for long-context inference", 2023.
 //
-// They are computed in one of two ways: with head dims in lanes (decode_rows.hpp), or in a tile, where weights are
-// wanted, the tiling says so, or rows fill its vectors and have many keys.
+// They are computed in one of two ways: with head dims in lanes (decode_rows.hpp), or in tiles, where weights are
+// wanted, the tiling says so, or rows fill their vectors.
 #pragma once
 
 #include <algorithm>
@@ -45,8 +45,8 @@ class Decode {
   }
 
   bool takes(std::int64_t rows, std::int64_t keys) const noexcept {
-    if (in_lanes(rows, keys)) return few_rows_ == FewRows::in_dim_lanes ? rows >= 1 : decodes_by_rows(rows, keys);
-    return splits_keys(rows, kernels_.lanes, keys) && (most_in_lanes_ == 0 || keys > 2 * max_chunk);
+    if (in_lanes(rows)) return few_rows_ == FewRows::in_dim_lanes ? rows >= 1 : decodes_by_rows(rows, keys);
+    return splits_keys(rows, kernels_.lanes, keys);
   }
   bool takes(const tiles::HeadRows& head) const noexcept { return takes(head.count, head.member.keys); }
 
@@ -71,24 +71,26 @@ class Decode {
   /// Of a head with at most so many rows.
   std::size_t state_floats(std::int64_t rows) const noexcept;
   std::size_t worker_floats(std::int64_t rows) const noexcept;
-  bool in_lanes(std::int64_t rows, std::int64_t keys) const noexcept {
-    const bool better_in_tile =
-        few_rows_ == FewRows::by_size && keys > 2 * max_chunk && fills_tile(rows, kernels_.lanes);
-    return rows <= most_in_lanes_ && !better_in_tile;
+  bool in_lanes(std::int64_t rows) const noexcept {
+    return rows <= most_in_lanes_ && !(few_rows_ == FewRows::by_size && fill_tiles(rows, kernels_.lanes));
   }
-  bool in_lanes(const tiles::HeadRows& head) const noexcept { return in_lanes(head.count, head.member.keys); }
-  std::int64_t most_rows() const noexcept { return std::max(most_in_lanes_, kernels_.lanes); }
+  std::int64_t most_rows() const noexcept { return std::max(max_decode_rows, kernels_.lanes); }
+  std::int64_t tiles(std::int64_t rows) const noexcept { return (rows + kernels_.lanes - 1) / kernels_.lanes; }
 
   void compute(const Run& run, std::int64_t item, int worker) const noexcept;
   void join(const Run& run, std::int64_t item, int worker) const noexcept;
   void compute_at_once(const Run& run, const tiles::HeadRows& head, float* own) const noexcept;
   void join_rows(const Run& run, const tiles::HeadRows& head, float* own, std::int64_t first) const noexcept;
 
-  // In a tile.
-  tiles::TileState tile_state(float* memory) const noexcept;
-  void compute_tile(const Run& run, const tiles::HeadRows& head, std::int64_t chunk, float* scratch,
-                    const tiles::TileState& result) const noexcept;
-  void join_tiles(const Run& run, const tiles::HeadRows& head, float* scratch, std::int64_t first) const noexcept;
+  // In tiles.
+  std::size_t tile_floats() const noexcept { return tiles::padded_floats((problem_.value_dim + 2) * kernels_.lanes); }
+  tiles::TileState tile_state(float* memory, std::int64_t tile) const noexcept;
+  void compute_tiles(const Run& run, const tiles::HeadRows& head, std::int64_t chunk, float* scratch,
+                     float* result) const noexcept;
+  void compute_again(const Run& run, const tiles::HeadRows& head, std::int64_t first_row, std::int64_t chunk,
+                     float* scratch, const tiles::TileState& result) const noexcept;
+  void join_tiles(const Run& run, const tiles::HeadRows& head, std::int64_t tile, float* scratch,
+                  std::int64_t first) const noexcept;
 
   const kernels::Kernels& kernels_;
   Problem problem_;

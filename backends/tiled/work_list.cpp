@@ -7,6 +7,8 @@ namespace {
 
 std::int64_t divide_up(std::int64_t a, std::int64_t b) noexcept { return (a + b - 1) / b; }
 
+constexpr std::int64_t few_keys = 1024;
+
 /// Several items for each thread even out what they take, which differs most where later rows attend more keys; one
 /// thread takes the largest items.
 int choose_tiles_per_item(const WorkShape& shape, std::int64_t tiles_per_head, bool of_one_length) noexcept {
@@ -35,12 +37,18 @@ Item WorkList::operator[](std::int64_t index) const noexcept {
 }
 
 std::int64_t keys_per_chunk(std::int64_t keys) noexcept {
-  // About 128 keys where there are few, so that several threads find work; about 512 where joining is to cost nothing.
-  return keys <= 1024 ? 128 : max_chunk;
+  // About 256 keys where there are few, so that several threads find work; up to 512 where joining is to cost nothing.
+  const std::int64_t chunks =
+      keys <= few_keys ? std::max<std::int64_t>((keys + 128) / 256, 1) : divide_up(keys, max_chunk);
+  return std::max<std::int64_t>(divide_up(divide_up(keys, chunks), 16) * 16, 16);
+}
+
+std::int64_t most_chunks(std::int64_t keys) noexcept {
+  return std::max(divide_up(std::min(keys, few_keys), 128), divide_up(keys, max_chunk));
 }
 
 bool splits_keys(std::int64_t rows, int lanes, std::int64_t keys) noexcept {
-  return rows <= lanes && keys > keys_per_chunk(keys);
+  return rows <= std::max(lanes, max_decode_rows) && keys > keys_per_chunk(keys);
 }
 
 bool decodes_by_rows(std::int64_t rows, std::int64_t keys) noexcept {
@@ -48,9 +56,9 @@ bool decodes_by_rows(std::int64_t rows, std::int64_t keys) noexcept {
   return rows <= few_decode_rows || keys > 256;
 }
 
-bool fills_tile(std::int64_t rows, int lanes) noexcept {
+bool fill_tiles(std::int64_t rows, int lanes) noexcept {
   const std::int64_t vector = lanes / 2, computed = divide_up(rows, vector) * vector;
-  return rows > few_decode_rows && rows <= lanes && 4 * rows > 3 * computed;
+  return rows > few_decode_rows && 4 * rows > 3 * computed;
 }
 
 }  // namespace attune::tiled

@@ -248,32 +248,15 @@ bool QueryTile::attend(const KeyBlock& block, bool careful, const BlockAhead& ah
   return true;
 }
 
-void QueryTile::save(const TileState& into) const noexcept {
-  if (fresh_)
-    std::fill_n(into.out, arguments_->value_dim * lanes(), 0.0f);
-  else
-    std::copy_n(state_.out, arguments_->value_dim * lanes(), into.out);
-  std::copy_n(state_.m, lanes(), into.m);
-  std::copy_n(state_.l, lanes(), into.l);
-}
-
-void QueryTile::absorb(const TileState& other) noexcept {
+void QueryTile::settle() noexcept {
   if (fresh_) std::fill_n(state_.out, arguments_->value_dim * lanes(), 0.0f);
   fresh_ = false;
-  const int used = vectors_ * kernels_->lanes / 2;
-  float mine[max_lanes], theirs[max_lanes];
-  for (int lane = 0; lane < used; ++lane) {
-    const float joint = std::max(state_.m[lane], other.m[lane]);
-    mine[lane] = rescaling(state_.m[lane], joint, natural_);
-    theirs[lane] = rescaling(other.m[lane], joint, natural_);
-    state_.m[lane] = joint;
-    state_.l[lane] = state_.l[lane] * mine[lane] + other.l[lane] * theirs[lane];
-  }
-  for (std::int64_t d = 0; d < arguments_->value_dim; ++d)
-    for (int lane = 0; lane < used; ++lane) {
-      float& sum = state_.out[d * lanes() + lane];
-      sum = sum * mine[lane] + other.out[d * lanes() + lane] * theirs[lane];
-    }
+}
+
+void QueryTile::absorb(const TileState& later) noexcept {
+  using kernels::Start;
+  kernels_->join(later, arguments_->value_dim, vectors_, natural_, fresh_ ? Start::zero : Start::rescale, state_);
+  fresh_ = false;
 }
 
 }  // namespace attune::tiles

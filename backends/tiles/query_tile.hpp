@@ -31,12 +31,7 @@ HeadRows head_rows(const Arguments& arguments, std::int64_t member, std::int64_t
 kernels::Ahead queries_ahead(const Arguments& arguments, const HeadRows& head, std::int64_t first_row,
                              int lanes) noexcept;
 
-/// What a tile keeps of the keys it has seen: Σ weight · value, the running maximum and the sum of weights.
-struct TileState {
-  float* out = nullptr;  // [value_dim][lanes]
-  float* m = nullptr;    // [lanes], in the units of the scores
-  float* l = nullptr;    // [lanes]
-};
+using kernels::TileState;
 
 class QueryTile {
  public:
@@ -91,9 +86,12 @@ class QueryTile {
   /// One step of streaming: score, softmax, add_values in the shared scratch. Was there anything to attend?
   bool attend(const KeyBlock& block, bool careful, const BlockAhead& ahead) noexcept;
 
+  /// Keeps its state there from now on, aligned to 64 bytes and for reset() to begin.
+  void keep_in(const TileState& state) noexcept { state_ = state; }
+  /// Gives a state that has seen no key a sum of 0, for others to absorb().
+  void settle() noexcept;
   /// Joins what another tile over the same rows has kept of later keys.
-  void absorb(const TileState& other) noexcept;
-  void save(const TileState& into) const noexcept;
+  void absorb(const TileState& later) noexcept;
 
   /// Divides by the sums and writes out, and lse where it is wanted. False when some output is NaN or infinite. That
   /// may be right, or a product of weight 0 and a value that no lane attends: start over with reset() and in careful

@@ -74,18 +74,28 @@ TEST(Decode, TakesFewRowsAlwaysAndMoreWhereThereAreKeysToRead) {
   EXPECT_FALSE(attune::tiled::decodes_by_rows(attune::tiled::max_decode_rows + 1, 4096));
 }
 
-TEST(Decode, RowsFillATileThatHasHardlyAnIdleLane) {
-  using attune::tiled::fills_tile;
-  for (const std::int64_t rows : {13, 16, 25, 32}) EXPECT_TRUE(fills_tile(rows, 32)) << rows;
-  for (const std::int64_t rows : {1, 8, 12, 17, 24, 33}) EXPECT_FALSE(fills_tile(rows, 32)) << rows;
-  for (const std::int64_t rows : {7, 8, 17}) EXPECT_FALSE(fills_tile(rows, 16)) << rows;
-  EXPECT_TRUE(fills_tile(16, 16));
+TEST(Decode, RowsFillTilesThatHaveHardlyAnIdleLane) {
+  using attune::tiled::fill_tiles;
+  for (const std::int64_t rows : {13, 16, 25, 32}) EXPECT_TRUE(fill_tiles(rows, 32)) << rows;
+  for (const std::int64_t rows : {1, 8, 12, 17, 24, 33}) EXPECT_FALSE(fill_tiles(rows, 32)) << rows;
+  for (const std::int64_t rows : {13, 16, 19, 24, 32}) EXPECT_TRUE(fill_tiles(rows, 16)) << rows;
+  for (const std::int64_t rows : {7, 8, 12, 17, 18}) EXPECT_FALSE(fill_tiles(rows, 16)) << rows;
 }
 
 TEST(Decode, ChunksFitTheScratchMemory) {
   for (const std::int64_t keys : {1, 1024, 1025, 100000}) {
     EXPECT_GT(attune::tiled::keys_per_chunk(keys), 0);
     EXPECT_LE(attune::tiled::keys_per_chunk(keys), attune::tiled::max_chunk);
+  }
+}
+
+TEST(Decode, NoFewerKeysHaveMoreChunksThanThereIsMemoryFor) {
+  std::int64_t most = 0;
+  for (std::int64_t keys = 1; keys <= 20000; ++keys) {
+    const std::int64_t size = attune::tiled::keys_per_chunk(keys);
+    most = std::max(most, (keys + size - 1) / size);
+    ASSERT_LE(most, attune::tiled::most_chunks(keys)) << keys;
+    ASSERT_LE(size, attune::tiled::max_chunk) << keys;
   }
 }
 
