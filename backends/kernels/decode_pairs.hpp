@@ -36,7 +36,7 @@ struct PairValues {
   static constexpr Element element = Element::bf16;
   static constexpr int keys = 2;
   static constexpr int vectors = 2;
-  static constexpr int columns(int rows) { return rows <= 2 ? 8 : 4; }
+  static constexpr int columns(int rows) { return rows <= 2 ? 8 : rows <= 6 ? 4 : 2; }
 
   static Pairs weight(const Weight* p) { return broadcast_pair(p); }
 

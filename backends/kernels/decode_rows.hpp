@@ -10,8 +10,6 @@ using attune::kernels::offset_in_streams;
 using attune::kernels::StoredRows;
 using attune::kernels::streams;
 
-constexpr int max_decode_rows = 4;  // that take a key together
-
 /// Bytes between what is read and what is asked for, which goes to L2. Measured from memory, 4 rows of f32 on one Zen 4
 /// core: 6 GB/s without, 9 with what is asked for going to L1 (2 to 64 KB ahead), 17 to 20 by L2 at 32 KB, 20 from 64
 /// on.
@@ -86,10 +84,10 @@ struct RowsOf {
   }
 };
 
-/// Calls f(first row, how many) for groups of at most max_decode_rows rows, as equal as they can be.
+/// Calls f(first row, how many) for groups of at most `most` rows, as equal as they can be.
 template <typename F>
-inline void for_row_groups(int rows, F f) {
-  const int groups = (rows + max_decode_rows - 1) / max_decode_rows;
+inline void for_row_groups(int rows, int most, F f) {
+  const int groups = (rows + most - 1) / most;
   for (int group = 0, first = 0; group < groups; ++group) {
     const int size = rows / groups + (group < rows % groups ? 1 : 0);
     f(first, size);

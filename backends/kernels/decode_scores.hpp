@@ -5,6 +5,8 @@
 
 namespace {
 
+constexpr int max_score_rows = 4;  // that take a key together
+
 /// Keys that R rows meet at once: rows · keys accumulators and room for their operands, enough of them to hide the
 /// latency of the multiply-adds.
 #if defined(__AVX512F__) || defined(__aarch64__)
@@ -132,7 +134,7 @@ void decode_scores_of(const typename P::Query* queries, int rows, std::int64_t p
                       const RowsOf<P::element>& keys, float* scores, std::int64_t score_pitch) {
   for (std::int64_t first = 0; first < keys.count; first += keys_in_turn) {
     const std::int64_t count = keys.count - first < keys_in_turn ? keys.count - first : keys_in_turn;
-    for_row_groups(rows, [&](int row, int size) {
+    for_row_groups(rows, max_score_rows, [&](int row, int size) {
       const auto turn = row == 0 ? score_turn<P, true>(size) : score_turn<P, false>(size);
       turn(queries + row * pitch, pitch, dim, scale, keys, first, count, scores + row * score_pitch, score_pitch);
     });

@@ -5,6 +5,8 @@
 
 namespace {
 
+constexpr int max_value_rows = tile_rows == 8 ? 8 : 4;  // that take a value together
+
 template <typename P>
 struct WeightRows {
   const typename P::Weight* data;
@@ -29,7 +31,7 @@ inline void decode_value_tile(const WeightRows<P>& weights, const RowsOf<P::elem
   using Type = StoredAs<P::element>;
   constexpr int line = 64 / static_cast<int>(sizeof(Type));  // elements in a line of cache
   Block<R, C> sum;
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 8
     for (int c = 0; c < C; ++c) sum[r][c] = load(sums.data + r * sums.pitch + column + c * vector_lanes);
@@ -46,7 +48,7 @@ inline void decode_value_tile(const WeightRows<P>& weights, const RowsOf<P::elem
         for (int c = 0; c < C * vector_lanes; c += line) prefetch_line(ahead + key * apart + c);
     Row<C> v;
     P::template load<C, careful>({row, apart, end - i, part}, weights.data + i, v);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
       const auto p = P::weight(weights.data + r * weights.pitch + i);
 #pragma GCC unroll 8
@@ -58,7 +60,7 @@ inline void decode_value_tile(const WeightRows<P>& weights, const RowsOf<P::elem
   for (std::int64_t i = begin; i < end; i += places, row += step, ahead += step)
     for (int place = 0; place < places; place += P::keys)
       add_keys(i + place, row + place * apart, ahead + place * apart);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 8
     for (int c = 0; c < C; ++c) store(sums.data + r * sums.pitch + column + c * vector_lanes, sum[r][c]);
@@ -91,12 +93,12 @@ void decode_value_turn(const WeightRows<P>& weights, const RowsOf<P::element>& v
   decode_value_columns<P, R, P::columns(R), prefetch, careful>(weights, values, begin, end, 0, dim, sums);
 }
 
-template <typename P, bool prefetch>
+template <typename P, bool prefetch, int R = 1>
 constexpr auto value_turn(int rows) {
-  return rows == 1   ? decode_value_turn<P, 1, prefetch>
-         : rows == 2 ? decode_value_turn<P, 2, prefetch>
-         : rows == 3 ? decode_value_turn<P, 3, prefetch>
-                     : decode_value_turn<P, 4, prefetch>;
+  if constexpr (R == max_value_rows)
+    return decode_value_turn<P, R, prefetch>;
+  else
+    return rows == R ? decode_value_turn<P, R, prefetch> : value_turn<P, prefetch, R + 1>(rows);
 }
 
 /// Calls f(begin, end) for the turns that rows and columns take on values which fit half of L1, the last of those in
@@ -122,7 +124,7 @@ void decode_weighted_sum_of(const WeightRows<P>& weights, int rows, const RowsOf
       for (int r = 0; r < rows; ++r) decode_value_turn<P, 1, false, true>(of(r), values, begin, end, dim, to(r));
       return;
     }
-    for_row_groups(rows, [&](int row, int size) {
+    for_row_groups(rows, max_value_rows, [&](int row, int size) {
       const auto turn = row == 0 ? value_turn<P, true>(size) : value_turn<P, false>(size);
       turn(of(row), values, begin, end, dim, to(row));
     });
@@ -148,7 +150,7 @@ struct WideValues {
 
   /// Vectors of columns that so many rows sum at once.
   static constexpr int columns(int rows) {
-    constexpr int of_32_registers[] = {0, 8, 8, 6, 4}, of_16_registers[] = {0, 8, 6, 4, 3};
+    constexpr int of_32_registers[] = {0, 8, 8, 6, 4, 4, 4, 3, 3}, of_16_registers[] = {0, 8, 6, 4, 3};
     return tile_rows == 8 ? of_32_registers[rows] : of_16_registers[rows];
   }
 

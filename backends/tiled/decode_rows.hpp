@@ -1,7 +1,7 @@
 // The rows of a decode against a chunk of its keys: head dims in lanes (kernels/decode.hpp), whatever their number of
 // rows, dtypes and strides. A chunk's scores are held whole, so that its softmax needs no rescaling and memory is read
 // as two long streams, the chunk's keys and then its values:
-//   [rows][512] scores of 4 bytes in L1 and L2 against 512 · (D + Dv) elements read.
+//   [rows][keys] scores of 4 bytes in L1 and L2 against keys · (D + Dv) elements read.
 // Where a call is of bf16 and the instruction set multiplies pairs of it, queries stay bf16 and weights become it.
 #pragma once
 

@@ -54,7 +54,7 @@ class WorkList {
 
 /// Decode: the few queries of a group are no work to share out, so keys are split into chunks instead, which are joined
 /// in order. Blocks are cut within a chunk, and its size is a function of what decides rounding and of nothing else.
-inline constexpr std::int64_t max_chunk = 512;
+inline constexpr std::int64_t max_chunk = 1024;
 std::int64_t keys_per_chunk(std::int64_t keys) noexcept;
 
 /// No member of so many keys, or of fewer, has more chunks.

@@ -91,7 +91,7 @@ TEST(Decode, ChunksFitTheScratchMemory) {
 
 TEST(Decode, NoFewerKeysHaveMoreChunksThanThereIsMemoryFor) {
   std::int64_t most = 0;
-  for (std::int64_t keys = 1; keys <= 20000; ++keys) {
+  for (std::int64_t keys = 1; keys <= 40000; ++keys) {
     const std::int64_t size = attune::tiled::keys_per_chunk(keys);
     most = std::max(most, (keys + size - 1) / size);
     ASSERT_LE(most, attune::tiled::most_chunks(keys)) << keys;
