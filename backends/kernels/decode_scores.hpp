@@ -5,12 +5,12 @@
 
 namespace {
 
-constexpr int max_score_rows = 4;  // that take a key together
+constexpr int max_score_rows = tile_rows == 8 ? 6 : 4;  // that take a key together
 
 /// Keys that R rows meet at once: rows · keys accumulators and room for their operands, enough of them to hide the
 /// latency of the multiply-adds.
 #if defined(__AVX512F__) || defined(__aarch64__)
-constexpr int keys_of_rows[] = {0, 8, 8, 4, 4};
+constexpr int keys_of_rows[] = {0, 8, 8, 4, 4, 4, 4};
 #else
 constexpr int keys_of_rows[] = {0, 8, 4, 4, 3};
 #endif
@@ -30,7 +30,7 @@ inline void multiply_dims(const typename P::Query* queries, std::int64_t pitch, 
   typename P::Operand k[static_cast<std::size_t>(decode_keys<R>)];
 #pragma GCC unroll 8
   for (int key = 0; key < decode_keys<R>; ++key) k[key] = load_key(key);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (int r = 0; r < R; ++r) {
     const typename P::Operand q = P::query(queries + r * pitch);
 #pragma GCC unroll 8
@@ -57,7 +57,7 @@ inline void store_scores(const ScoreSums<R>& sum, std::int64_t key, const ScoreT
     for (int k = 0; k < decode_keys<R>; ++k)
       store_sums(sum[0][k], sum[1][k], sum[2][k], sum[3][k], to.columns + (key + k) * 4);
   } else {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int r = 0; r < R; ++r)
 #pragma GCC unroll 2
       for (int k = 0; k < decode_keys<R>; k += 4)
@@ -81,7 +81,7 @@ inline void decode_score_tile(const typename P::Query* queries, std::int64_t pit
   if constexpr (prefetch) keys.template rows_ahead<at_once>(first + key, ahead);
 #pragma GCC unroll 8
   for (int k = 0; k < at_once; ++k)
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int r = 0; r < R; ++r) sum[r][k] = Vec(0.0f);
   std::int64_t d = 0;
   for (; d + line <= dim; d += line) {
@@ -121,12 +121,12 @@ void decode_score_turn(const typename P::Query* queries, std::int64_t pitch, std
   finish_scores<R>(count, scale, to);
 }
 
-template <typename P, bool prefetch>
+template <typename P, bool prefetch, int R = 1>
 constexpr auto score_turn(int rows) {
-  return rows == 1   ? decode_score_turn<P, 1, prefetch>
-         : rows == 2 ? decode_score_turn<P, 2, prefetch>
-         : rows == 3 ? decode_score_turn<P, 3, prefetch>
-                     : decode_score_turn<P, 4, prefetch>;
+  if constexpr (R == max_score_rows)
+    return decode_score_turn<P, R, prefetch>;
+  else
+    return rows == R ? decode_score_turn<P, R, prefetch> : score_turn<P, prefetch, R + 1>(rows);
 }
 
 template <typename P>
