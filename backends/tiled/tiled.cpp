@@ -60,18 +60,19 @@ struct Following {
 
 class TiledPlan final : public Plan {
  public:
-  TiledPlan(const Problem& problem, Isa isa, const Kernels& kernels, const Tiling& tiling)
-      : Plan(problem, isa),
-        kernels_(kernels),
+  TiledPlan(const Problem& problem, const Machine& machine, const Tiling& tiling)
+      : Plan(problem, machine.isa),
+        kernels_(tiles::kernels_for(machine)),
         grain_(tiling.grain),
-        block_keys_(tiles::KeyCut::most_keys(kernels.key_rows, problem.head_dim, problem.value_dim)),
-        scratch_(kernels, problem,
+        rows_in_cache_(tiled::rows_in_cache(problem.head_dim, problem.value_dim, machine.l2_bytes)),
+        block_keys_(tiles::KeyCut::most_keys(kernels_.key_rows, problem.head_dim, problem.value_dim)),
+        scratch_(kernels_, problem,
                  {.tiles = max_tiles_per_item,
                   .block_keys = block_keys_,
                   .score_keys = block_keys_,
                   .copied_keys = block_keys_}),
-        walk_{kernels},
-        decode_(kernels, problem, tiling.few_rows, scratch_) {}
+        walk_{kernels_},
+        decode_(kernels_, problem, tiling.few_rows, scratch_) {}
 
   std::size_t workspace_bytes(const Extents& extents, int num_threads) const noexcept override {
     const auto threads = static_cast<std::size_t>(num_threads);
@@ -92,6 +93,7 @@ class TiledPlan final : public Plan {
 
   const Kernels& kernels_;
   tiled::Grain grain_;
+  std::int64_t rows_in_cache_;
   std::int64_t block_keys_;
   tiles::ScratchLayout scratch_;
   KeyWalk walk_;
@@ -100,7 +102,8 @@ class TiledPlan final : public Plan {
 
 WorkList TiledPlan::work_list(std::int64_t members, std::int64_t longest_queries, int threads) const noexcept {
   const Problem& p = problem();
-  return {{members, p.kv_heads, p.group() * longest_queries, kernels_.lanes, threads, grain_}, p.causal};
+  return {{members, p.kv_heads, p.group() * longest_queries, kernels_.lanes, threads, grain_, rows_in_cache_},
+          p.causal};
 }
 
 Survey TiledPlan::survey(const Arguments& arguments) const noexcept {
@@ -217,7 +220,7 @@ class TiledBackend final : public Backend {
   }
 
   std::shared_ptr<const Plan> plan(const Problem& problem, const Machine& machine) const override {
-    return std::make_shared<TiledPlan>(problem, machine.isa, tiles::kernels_for(machine), Tiling{});
+    return std::make_shared<TiledPlan>(problem, machine, Tiling{});
   }
 
   std::span<const std::string_view> tilings() const noexcept override { return tiled::tiling_names; }
@@ -226,7 +229,7 @@ class TiledBackend final : public Backend {
                                       const Machine& machine) const override {
     for (const Tiling& known : tiled::tilings) {
       if (known.name == tiling)
-        return std::make_shared<TiledPlan>(problem, machine.isa, tiles::kernels_for(machine), known);
+        return std::make_shared<TiledPlan>(problem, machine, known);
     }
     return Backend::plan_as(tiling, problem, machine);
   }

@@ -15,7 +15,7 @@ int choose_tiles_per_item(const WorkShape& shape, std::int64_t tiles_per_head, b
   const std::int64_t items_per_thread = of_one_length ? 2 : 4;
   const std::int64_t heads = shape.members * shape.kv_heads;
   const std::int64_t wanted = shape.threads > 1 ? items_per_thread * shape.threads : 1;
-  const int most = std::clamp(max_rows_per_item / shape.lanes, 1, max_tiles_per_item);
+  const auto most = std::clamp<std::int64_t>(shape.rows_in_cache / shape.lanes, 1, max_tiles_per_item);
   if (shape.grain == Grain::small) return 1;
   const std::int64_t tiles = heads * tiles_per_head / std::max<std::int64_t>(wanted, 1);
   return static_cast<int>(std::clamp<std::int64_t>(shape.grain == Grain::large ? tiles_per_head : tiles, 1, most));

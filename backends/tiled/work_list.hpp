@@ -2,14 +2,20 @@
 // result, only who computes it when.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace attune::tiled {
 
-/// Tiles of one item, and their rows. More of them share each block of keys while it is in cache; their state must fit
-/// beside it in L2.
+/// Tiles of one item.
 inline constexpr int max_tiles_per_item = 16;
-inline constexpr int max_rows_per_item = 256;
+
+/// Rows of one item: more of them share each block of keys while it is in cache. Their queries and sums take half of L2,
+/// and leave the other to the block.
+constexpr std::int64_t rows_in_cache(std::int64_t head_dim, std::int64_t value_dim, std::size_t l2_bytes) noexcept {
+  const auto row_bytes = sizeof(float) * static_cast<std::size_t>(head_dim + value_dim);
+  return static_cast<std::int64_t>(l2_bytes / 2 / (row_bytes > 0 ? row_bytes : 1));
+}
 
 /// How many tiles an item takes.
 enum class Grain : std::uint8_t {
@@ -25,6 +31,7 @@ struct WorkShape {
   int lanes = 1;          // rows of a tile
   int threads = 1;
   Grain grain = Grain::balanced;
+  std::int64_t rows_in_cache = 256;  // that an item may have
 };
 
 /// What one item is about: tiles_per_item tiles of one (member, kv head).

@@ -11,7 +11,6 @@ namespace {
 
 using attune::tiled::Grain;
 using attune::tiled::Item;
-using attune::tiled::max_rows_per_item;
 using attune::tiled::max_tiles_per_item;
 using attune::tiled::WorkList;
 using attune::tiled::WorkShape;
@@ -47,14 +46,22 @@ TEST(WorkList, NothingToDoIsNoItem) {
 
 TEST(WorkList, OneThreadTakesTheLargestItemsAndManyThreadsSmallerOnes) {
   EXPECT_EQ(WorkList({1, 1, 8192, 16, 1}, false).tiles_per_item(), max_tiles_per_item);
-  EXPECT_EQ(WorkList({1, 1, 8192, 64, 1}, false).tiles_per_item() * 64, max_rows_per_item);
+  EXPECT_EQ(WorkList({1, 1, 8192, 64, 1}, false).tiles_per_item() * 64, WorkShape{}.rows_in_cache);
   EXPECT_GE(WorkList({1, 1, 256, 32, 2}, false).size(), 4);
   EXPECT_GE(WorkList({1, 1, 256, 32, 2}, true).size(), 8);
 }
 
+TEST(WorkList, RowsOfAnItemTakeHalfOfTheCache) {
+  using attune::tiled::rows_in_cache;
+  EXPECT_EQ(rows_in_cache(128, 128, 1 << 20), 512);
+  EXPECT_EQ(rows_in_cache(192, 64, 1 << 19), 256);
+  EXPECT_GT(rows_in_cache(0, 0, 1 << 20), 0);
+  EXPECT_EQ(WorkList({1, 1, 8192, 32, 1, Grain::balanced, 1}, false).tiles_per_item(), 1);
+}
+
 TEST(WorkList, ItemsAreAsSmallOrLargeAsAsked) {
   EXPECT_EQ(WorkList({1, 1, 8192, 32, 1, Grain::small}, false).tiles_per_item(), 1);
-  EXPECT_EQ(WorkList({1, 1, 8192, 32, 64, Grain::large}, false).tiles_per_item() * 32, max_rows_per_item);
+  EXPECT_EQ(WorkList({1, 1, 8192, 32, 64, Grain::large}, false).tiles_per_item() * 32, WorkShape{}.rows_in_cache);
   EXPECT_EQ(WorkList({1, 1, 64, 32, 64, Grain::large}, false).tiles_per_item(), 2);
 }
 
