@@ -151,6 +151,29 @@ TEST_P(KernelTest, ScoresDoNotDependOnTheTileTheyFallInto) {
     }
 }
 
+TEST_P(KernelTest, TheLowerVectorTakesNoMoreKeysThanItIsTold) {
+  const int lanes = kernels().lanes, step = kernels().key_rows;
+  const std::int64_t dim = 19, count = 3 * step + 2;
+  Tile queries(dim * lanes);
+  fill(queries, dim * lanes);
+  const std::vector<float> keys = random_row(count * dim);
+  Tile whole(count * lanes), scores(count * lanes), row_max(lanes);
+  kernels().scores(queries, dim, keys.data(), dim, count, 2, {}, whole, row_max);
+  for (const std::int64_t lower_keys : {std::int64_t{0}, std::int64_t{step}, std::int64_t{3 * step}, count}) {
+    std::fill_n(static_cast<float*>(scores), count * lanes, 42.0f);
+    kernels().scores(queries, dim, keys.data(), dim, count, {2, lower_keys}, {}, scores, row_max);
+    for (int lane = 0; lane < lanes; ++lane) {
+      float largest = -infinity;
+      for (std::int64_t key = 0; key < count; ++key) {
+        const bool taken = lane >= lanes / 2 || key < lower_keys;
+        ASSERT_EQ(scores[key * lanes + lane], taken ? whole[key * lanes + lane] : 42.0f) << lower_keys;
+        if (taken) largest = std::max(largest, scores[key * lanes + lane]);
+      }
+      ASSERT_EQ(row_max[lane], largest);
+    }
+  }
+}
+
 TEST_P(KernelTest, MaskKeepsEachLanesRange) {
   const int lanes = kernels().lanes;
   const std::int64_t count = 11;
@@ -324,6 +347,68 @@ TEST_P(KernelTest, CarefulWeightedSumIgnoresMarkedKeysAndKeepsTheBitsOfOthers) {
         ASSERT_TRUE(std::isnan(careful[3 * lanes + lane]));
     }
   }
+}
+
+TEST_P(KernelTest, WeightsThatTheLowerVectorIsToLeaveOutAreNotRead) {
+  const int lanes = kernels().lanes;
+  const std::int64_t dim = 2 * kernels().key_rows + 3, count = 3 * kernels().key_rows, lower_keys = kernels().key_rows;
+  for (const bool careful : {false, true}) {
+    Tile weights(count * lanes), whole(dim * lanes), part(dim * lanes);
+    fill(weights, count * lanes);
+    const std::vector<float> values = random_row(count * dim);
+    const auto set_rest = [&](float weight) {
+      for (std::int64_t key = lower_keys; key < count; ++key) std::fill_n(weights + key * lanes, lanes / 2, weight);
+    };
+    set_rest(0.0f);
+    kernels().weighted_sum(weights, count, values.data(), dim, dim, 2, careful, {}, Start::zero, nullptr, whole);
+    set_rest(not_a_number);
+    kernels().weighted_sum(weights, count, values.data(), dim, dim, {2, lower_keys}, careful, {}, Start::zero, nullptr,
+                           part);
+    for (std::int64_t i = 0; i < dim * lanes; ++i) ASSERT_EQ(part[i], whole[i]);
+  }
+}
+
+TEST_P(KernelTest, JoinAddsWhatLaterKeysHaveBrought) {
+  const int lanes = kernels().lanes;
+  const std::int64_t dim = 5;
+  for (const bool natural : {false, true})
+    for (const Start start : {Start::zero, Start::rescale})
+      for (const int vectors : {1, 2}) {
+        Tile out(dim * lanes), m(lanes), l(lanes), later_out(dim * lanes), later_m(lanes), later_l(lanes);
+        for (float* values : {static_cast<float*>(m), static_cast<float*>(later_m)}) fill(values, lanes);
+        for (float* values : {static_cast<float*>(l), static_cast<float*>(later_l)}) fill(values, lanes);
+        fill(out, dim * lanes);
+        fill(later_out, dim * lanes);
+        m[0] = later_m[1] = m[2] = later_m[2] = -infinity;  // rows without a key before, later, at all
+        l[0] = later_l[1] = l[2] = later_l[2] = 0.0f;
+        for (std::int64_t d = 0; d < dim; ++d) {
+          out[d * lanes] = out[d * lanes + 2] = later_out[d * lanes + 1] = later_out[d * lanes + 2] = 0.0f;
+          if (start == Start::zero) std::fill_n(out + d * lanes, lanes, not_a_number);
+        }
+        const std::vector<float> old_out(static_cast<float*>(out), out + dim * lanes);
+        const std::vector<float> old_m(static_cast<float*>(m), m + lanes), old_l(static_cast<float*>(l), l + lanes);
+        kernels().join({later_out, later_m, later_l}, dim, vectors, natural, start, {out, m, l});
+        for (int lane = 0; lane < vectors * lanes / 2; ++lane) {
+          const auto at = static_cast<std::size_t>(lane);
+          const float joint = std::max(old_m[at], later_m[lane]);
+          const auto factor = [&](float maximum) {
+            if (maximum == joint) return 1.0;
+            const double difference = static_cast<double>(maximum) - static_cast<double>(joint);
+            return natural ? std::exp(difference) : std::exp2(difference);
+          };
+          const double mine = factor(old_m[at]), theirs = factor(later_m[lane]);
+          ASSERT_EQ(m[lane], joint);
+          ASSERT_NEAR(l[lane], static_cast<double>(old_l[at]) * mine + static_cast<double>(later_l[lane]) * theirs,
+                      8 * 0x1p-24);
+          for (std::int64_t d = 0; d < dim; ++d) {
+            const double kept = start == Start::zero
+                                    ? 0
+                                    : static_cast<double>(old_out[static_cast<std::size_t>(d * lanes + lane)]) * mine;
+            ASSERT_NEAR(out[d * lanes + lane], kept + static_cast<double>(later_out[d * lanes + lane]) * theirs,
+                        8 * 0x1p-24);
+          }
+        }
+      }
 }
 
 TEST_P(KernelTest, AllFiniteSeesEveryLaneInUse) {
@@ -670,6 +755,42 @@ TEST_P(PairTest, SoftmaxRoundsWeightsOfScaledScores) {
           }
         }
       }
+}
+
+TEST_P(PairTest, TheLowerVectorTakesNoMoreKeysThanItIsTold) {
+  const int lanes = kernels().lanes;
+  const std::int64_t dim = 22, count = 3 * kernels().key_rows + 3, lower_keys = kernels().key_rows;
+  const auto queries = random_bf16(lanes * dim), keys = random_bf16(count * dim), values = random_bf16(count * dim);
+  std::vector<const std::uint16_t*> rows;
+  for (int lane = 0; lane < lanes; ++lane) rows.push_back(queries.data() + lane * dim);
+  Tile tile(dim / 2 * lanes), whole(count * lanes), scores(count * lanes, 42.0f), row_max(lanes);
+  auto* pair_tile = reinterpret_cast<std::uint32_t*>(static_cast<float*>(tile));
+  pairs().load_rows(rows.data(), lanes, dim, pair_tile);
+  pairs().scores(pair_tile, dim, keys.data(), dim, count, 1.0f, 2, {}, whole, row_max);
+  pairs().scores(pair_tile, dim, keys.data(), dim, count, 1.0f, {2, lower_keys}, {}, scores, row_max);
+  for (std::int64_t key = 0; key < count; ++key)
+    for (int lane = 0; lane < lanes; ++lane) {
+      const bool taken = lane >= lanes / 2 || key < lower_keys;
+      ASSERT_EQ(scores[key * lanes + lane], taken ? whole[key * lanes + lane] : 42.0f);
+    }
+
+  std::vector<std::uint32_t> value_pairs(static_cast<std::size_t>((count + 1) / 2 * dim));
+  pairs().pair_values(values.data(), dim, count, dim, value_pairs.data());
+  Tile packed((count + 1) / 2 * lanes), sums(dim * lanes), expected(dim * lanes);
+  auto* weights = reinterpret_cast<std::uint32_t*>(static_cast<float*>(packed));
+  for (const bool careful : {false, true}) {
+    const auto set_weights = [&](std::uint32_t rest) {
+      for (std::int64_t pair = 0; pair < (count + 1) / 2; ++pair)
+        for (int lane = 0; lane < lanes; ++lane)
+          weights[pair * lanes + lane] = lane >= lanes / 2 || 2 * pair < lower_keys ? 0x3f003e80u : rest;
+    };
+    set_weights(0u);
+    pairs().weighted_sum(weights, count, value_pairs.data(), dim, 2, careful, {}, Start::zero, nullptr, expected);
+    set_weights(0x7fc07fc0u);
+    pairs().weighted_sum(weights, count, value_pairs.data(), dim, {2, lower_keys}, careful, {}, Start::zero, nullptr,
+                         sums);
+    for (std::int64_t i = 0; i < dim * lanes; ++i) ASSERT_EQ(sums[i], expected[i]);
+  }
 }
 
 TEST_P(PairTest, WeightedSumSkipsMarkedKeys) {
