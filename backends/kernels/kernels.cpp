@@ -76,7 +76,7 @@ void weighted_sum(const float* weights, std::int64_t key_count, const float* val
                   std::int64_t dim, VectorsInUse vectors, bool careful, const attune::kernels::Ahead& ahead,
                   Start start, const float* alpha, float* out) {
   const auto block = vectors.count == 1 ? (careful ? value_block<1, true> : value_block<1, false>)
-                                  : (careful ? value_block<2, true> : value_block<2, false>);
+                                        : (careful ? value_block<2, true> : value_block<2, false>);
   block(weights, {key_count, vectors}, values, value_stride, dim, ahead, start, alpha, out);
 }
 

@@ -96,8 +96,8 @@ struct PairKernels {
   /// scores[key][lane] = scale · Σ_d keys[key · key_stride + d] · queries[d][lane]; row_max as Kernels::scores. A scale
   /// of 1 costs nothing.
   void (*scores)(const std::uint32_t* queries, std::int64_t dim, const std::uint16_t* keys, std::int64_t key_stride,
-                 std::int64_t key_count, float scale, VectorsInUse vectors, const Ahead& ahead,
-                 float* scores, float* row_max);
+                 std::int64_t key_count, float scale, VectorsInUse vectors, const Ahead& ahead, float* scores,
+                 float* row_max);
 
   /// As Kernels::softmax for scores and row_max times `scale` > 0 (1 if natural). The weights replace the scores in
   /// pairs [key / 2][lane], which fill the first half of the block; a last key without a neighbour gets weight 0.
@@ -110,8 +110,8 @@ struct PairKernels {
 
   /// As Kernels::weighted_sum, on pairs.
   void (*weighted_sum)(const std::uint32_t* weights, std::int64_t key_count, const std::uint32_t* values,
-                       std::int64_t dim, VectorsInUse vectors, bool careful, const Ahead& ahead,
-                       Start start, const float* alpha, float* out);
+                       std::int64_t dim, VectorsInUse vectors, bool careful, const Ahead& ahead, Start start,
+                       const float* alpha, float* out);
 
   /// As DecodeKernels::scores on bf16 keys, for queries of bf16 that are not scaled; `pitch` counts their elements and
   /// is a multiple of 32, rows are padded with zeros.
@@ -174,8 +174,7 @@ struct Kernels {
   /// scores[key][lane] = Σ_d keys[key · key_stride + d] · queries[d][lane], summed in the order of d;
   /// row_max[lane] = the largest of them.
   void (*scores)(const float* queries, std::int64_t dim, const float* keys, std::int64_t key_stride,
-                 std::int64_t key_count, VectorsInUse vectors, const Ahead& ahead, float* scores,
-                 float* row_max);
+                 std::int64_t key_count, VectorsInUse vectors, const Ahead& ahead, float* scores, float* row_max);
 
   // What options do to scores. Each passes over the block and leaves row_max as above.
 
@@ -210,8 +209,8 @@ struct Kernels {
   /// order of keys. Start::rescale multiplies by alpha[lane] first. Careful mode skips weights of −0, whatever
   /// the value holds (0 · NaN is NaN); on finite values both modes give the same bits.
   void (*weighted_sum)(const float* weights, std::int64_t key_count, const float* values, std::int64_t value_stride,
-                       std::int64_t dim, VectorsInUse vectors, bool careful, const Ahead& ahead,
-                       Start start, const float* alpha, float* out);
+                       std::int64_t dim, VectorsInUse vectors, bool careful, const Ahead& ahead, Start start,
+                       const float* alpha, float* out);
 
   /// rows[lane][c] = factor[lane] · Σ_key weights[key][lane] · values[key][c] for lane < count: the same bits as
   /// weighted_sum() from Start::zero and store_rows(), for tiles whose keys are all at hand. Were all sums finite?

@@ -10,10 +10,10 @@
 
 #include "backends/kernels/decode_pairs.hpp"
 #include "backends/kernels/half.hpp"
+#include "backends/kernels/keys_of_lanes.hpp"
 #include "backends/kernels/pair_softmax.hpp"
 #include "backends/kernels/pairs.hpp"
 #include "backends/kernels/peak.hpp"
-#include "backends/kernels/score_tile.hpp"
 #include "backends/kernels/tile_io.hpp"
 #include "backends/kernels/value_tile.hpp"
 
@@ -140,7 +140,7 @@ void pair_scores(const std::uint32_t* queries, std::int64_t dim, const std::uint
                  std::int64_t key_count, float scale, VectorsInUse vectors, const Ahead& ahead, float* scores,
                  float* row_max) {
   const auto block = vectors.count == 1 ? (scale == 1.0f ? pair_score_block<1, false> : pair_score_block<1, true>)
-                                  : (scale == 1.0f ? pair_score_block<2, false> : pair_score_block<2, true>);
+                                        : (scale == 1.0f ? pair_score_block<2, false> : pair_score_block<2, true>);
   block(queries, dim, keys, key_stride, {key_count, vectors}, scale, ahead, scores, row_max);
 }
 
@@ -205,9 +205,8 @@ inline void pair_value_tile(const std::uint32_t* weights, KeysOfLanes pairs, con
 }
 
 template <int C, int V, bool careful>
-inline void pair_value_tail(int columns, const std::uint32_t* weights, KeysOfLanes pairs,
-                            const std::uint32_t* values, std::int64_t dim, Start start, const float* alpha,
-                            float* out) {
+inline void pair_value_tail(int columns, const std::uint32_t* weights, KeysOfLanes pairs, const std::uint32_t* values,
+                            std::int64_t dim, Start start, const float* alpha, float* out) {
   if constexpr (C > 0) {
     NoPrefetcher none;
     if (columns == C)
@@ -218,8 +217,8 @@ inline void pair_value_tail(int columns, const std::uint32_t* weights, KeysOfLan
 }
 
 template <int V, bool careful, typename P>
-void pair_value_tiles(const std::uint32_t* weights, KeysOfLanes pairs, const std::uint32_t* values,
-                      std::int64_t dim, P prefetcher, Start start, const float* alpha, float* out) {
+void pair_value_tiles(const std::uint32_t* weights, KeysOfLanes pairs, const std::uint32_t* values, std::int64_t dim,
+                      P prefetcher, Start start, const float* alpha, float* out) {
   std::int64_t column = 0;
   for (; column + tile_rows <= dim; column += tile_rows) {
     pair_value_tile<tile_rows, V, careful>(weights, pairs, values + column, dim, prefetcher, start, alpha,
@@ -232,18 +231,18 @@ void pair_value_tiles(const std::uint32_t* weights, KeysOfLanes pairs, const std
 }
 
 template <int V, bool careful>
-void pair_value_block(const std::uint32_t* weights, KeysOfLanes pairs, const std::uint32_t* values,
-                      std::int64_t dim, const Ahead& ahead, Start start, const float* alpha, float* out) {
+void pair_value_block(const std::uint32_t* weights, KeysOfLanes pairs, const std::uint32_t* values, std::int64_t dim,
+                      const Ahead& ahead, Start start, const float* alpha, float* out) {
   with_prefetcher(ahead, dim / tile_rows + 1, [&](auto prefetcher) {
     pair_value_tiles<V, careful>(weights, pairs, values, dim, prefetcher, start, alpha, out);
   });
 }
 
 void pair_weighted_sum(const std::uint32_t* weights, std::int64_t key_count, const std::uint32_t* values,
-                       std::int64_t dim, VectorsInUse vectors, bool careful, const Ahead& ahead,
-                       Start start, const float* alpha, float* out) {
+                       std::int64_t dim, VectorsInUse vectors, bool careful, const Ahead& ahead, Start start,
+                       const float* alpha, float* out) {
   const auto block = vectors.count == 1 ? (careful ? pair_value_block<1, true> : pair_value_block<1, false>)
-                                  : (careful ? pair_value_block<2, true> : pair_value_block<2, false>);
+                                        : (careful ? pair_value_block<2, true> : pair_value_block<2, false>);
   const KeysOfLanes keys(key_count, vectors);
   block(weights, {(keys.all + 1) / 2, (keys.lower + 1) / 2}, values, dim, ahead, start, alpha, out);
 }

@@ -2,12 +2,13 @@
 #pragma once
 
 #include "backends/kernels/kernels.hpp"
+#include "backends/kernels/keys_of_lanes.hpp"
 #include "backends/kernels/prefetch.hpp"
-#include "backends/kernels/score_tile.hpp"
-#include "backends/kernels/softmax.hpp"
 #include "backends/kernels/vector.hpp"
 
 namespace {
+
+using attune::kernels::Start;
 
 /// Not the mark −0 of a key that the lane does not attend? A comparison cannot tell −0 from 0, its inverse can;
 /// NaN counts as attended.
@@ -80,8 +81,8 @@ void value_tiles(const float* weights, KeysOfLanes keys, const float* values, st
   }
   prefetcher.begin_share();
   prefetcher.end_share();
-  value_tail<tile_rows - 1, V, careful>(static_cast<int>(dim - column), weights, keys, values + column,
-                                        value_stride, start, alpha, out + column * tile_lanes);
+  value_tail<tile_rows - 1, V, careful>(static_cast<int>(dim - column), weights, keys, values + column, value_stride,
+                                        start, alpha, out + column * tile_lanes);
 }
 
 template <int V, bool careful>

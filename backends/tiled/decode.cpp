@@ -15,7 +15,7 @@ namespace {
 
 std::int64_t divide_up(std::int64_t a, std::int64_t b) noexcept { return (a + b - 1) / b; }
 
-/// The fewest lanes of a tile are two vectors of four.
+/// A tile has two vectors of lanes, and those at least four.
 constexpr std::size_t max_decode_tiles = max_decode_rows / 8;
 
 }  // namespace
@@ -53,8 +53,9 @@ std::size_t Decode::floats(const Extents& extents, int num_threads) const noexce
   const std::int64_t rows = problem_.group() * extents.queries;
   if (rows == 0 || (rows > most_rows() && !problem_.cu_seqlens)) return 0;
   const std::int64_t taken = std::min(rows, most_rows());
+  const std::int64_t states = extents.batch * problem_.kv_heads * most_chunks(extents.keys);
   return worker_floats(taken) * static_cast<std::size_t>(num_threads) +
-         state_floats(taken) * static_cast<std::size_t>(extents.batch * problem_.kv_heads * std::max<std::int64_t>(most_chunks(extents.keys), 1));
+         state_floats(taken) * static_cast<std::size_t>(states);
 }
 
 KeyRange Decode::chunk_keys(const HeadRows& head, std::int64_t chunk) const noexcept {
@@ -68,7 +69,8 @@ void Decode::run(const Arguments& arguments, std::int64_t most_chunks, float* sc
   for (std::int64_t member = 0; member < arguments.members; ++member)
     if (const HeadRows head = tiles::head_rows(arguments, member, 0); takes(head)) rows = std::max(rows, head.count);
   float* states = memory + worker_floats(rows) * static_cast<std::size_t>(num_threads);
-  const Run run{arguments, most_chunks, state_floats(rows), scratch_.floats(), worker_floats(rows), scratch, memory, states};
+  const Run run{arguments, most_chunks, state_floats(rows), scratch_.floats(), worker_floats(rows), scratch,
+                memory,    states};
   const std::int64_t heads = arguments.members * arguments.kv_heads;
   const std::int64_t items = heads * most_chunks;
   // Threads take items in turn: so each has a run of chunks that follow each other, and what it fetches ahead is what
@@ -135,7 +137,7 @@ void Decode::compute_tiles(const Run& run, const HeadRows& head, std::int64_t ch
   const Scratch shared = scratch_.shared(scratch);
   std::array<QueryTile, max_decode_tiles> tile;
   const std::span<QueryTile> open(tile.data(), static_cast<std::size_t>(tiles(head.count)));
-  for (int i = 0; QueryTile& each : open) {
+  for (int i = 0; QueryTile & each : open) {
     each.open(kernels_, run.arguments, head, i * kernels_.lanes, scratch_.tile(scratch, i), shared);
     each.keep_in(tile_state(result, i++));
     each.reset(false);

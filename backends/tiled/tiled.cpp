@@ -228,8 +228,7 @@ class TiledBackend final : public Backend {
   std::shared_ptr<const Plan> plan_as(std::string_view tiling, const Problem& problem,
                                       const Machine& machine) const override {
     for (const Tiling& known : tiled::tilings) {
-      if (known.name == tiling)
-        return std::make_shared<TiledPlan>(problem, machine, known);
+      if (known.name == tiling) return std::make_shared<TiledPlan>(problem, machine, known);
     }
     return Backend::plan_as(tiling, problem, machine);
   }

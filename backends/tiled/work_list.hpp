@@ -10,8 +10,8 @@ namespace attune::tiled {
 /// Tiles of one item.
 inline constexpr int max_tiles_per_item = 16;
 
-/// Rows of one item: more of them share each block of keys while it is in cache. Their queries and sums take half of L2,
-/// and leave the other to the block.
+/// Rows of one item: more of them share each block of keys while it is in cache. Their queries and sums take half of
+/// L2, and leave the other to the block.
 constexpr std::int64_t rows_in_cache(std::int64_t head_dim, std::int64_t value_dim, std::size_t l2_bytes) noexcept {
   const auto row_bytes = sizeof(float) * static_cast<std::size_t>(head_dim + value_dim);
   return static_cast<std::int64_t>(l2_bytes / 2 / (row_bytes > 0 ? row_bytes : 1));
