@@ -19,22 +19,12 @@ struct KeysOfLanes {
   std::int64_t all, lower;
 };
 
-/// Calls f.operator()<W>(first lane, first key, keys, maxima) for the keys of all V vectors, and for those that the
-/// upper one of two has to itself; row_max gets the maxima.
-template <int V, typename F>
-[[gnu::always_inline]] inline void score_both(KeysOfLanes keys, float* row_max, F f) {
-  Row<V> largest;
-#pragma GCC unroll 2
-  for (int v = 0; v < V; ++v) largest[v] = minus_infinity();
-  f.template operator()<V>(0, 0, V == 1 ? keys.all : keys.lower, largest);
-  if constexpr (V == 2)
-    if (keys.lower < keys.all) {
-      Row<1> upper = {largest[1]};
-      f.template operator()<1>(vector_lanes, keys.lower, keys.all - keys.lower, upper);
-      largest[1] = upper[0];
-    }
-#pragma GCC unroll 2
-  for (int v = 0; v < V; ++v) store(row_max + v * vector_lanes, largest[v]);
+/// f(row_max) scores the keys that the upper vector has to itself; the maxima of its lanes join those of the others.
+template <typename F>
+inline void score_upper(float* row_max, F f) {
+  alignas(64) float own[vector_lanes];
+  f(own);
+  store(row_max + vector_lanes, xsimd::max(load(row_max + vector_lanes), load(own)));
 }
 
 }  // namespace

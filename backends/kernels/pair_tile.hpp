@@ -110,29 +110,37 @@ inline void pair_score_tail(int rows, const std::uint32_t* queries, std::int64_t
 
 template <int V, bool scaled, typename P>
 void pair_score_tiles(const std::uint32_t* queries, std::int64_t dim, const std::uint16_t* keys,
-                      std::int64_t key_stride, std::int64_t key_count, Vec scale, P prefetcher, float* scores,
-                      Row<V>& row_max) {
+                      std::int64_t key_stride, std::int64_t key_count, float scale, P prefetcher, float* scores,
+                      float* row_max) {
+  Row<V> largest;
+#pragma GCC unroll 2
+  for (int v = 0; v < V; ++v) largest[v] = minus_infinity();
   std::int64_t key = 0;
   for (; key + tile_rows <= key_count; key += tile_rows) {
-    pair_score_tile<tile_rows, V, scaled>(queries, dim, keys + key * key_stride, key_stride, scale, prefetcher,
-                                          scores + key * tile_lanes, row_max);
+    pair_score_tile<tile_rows, V, scaled>(queries, dim, keys + key * key_stride, key_stride, Vec(scale), prefetcher,
+                                          scores + key * tile_lanes, largest);
   }
   prefetcher.begin_share();
   prefetcher.end_share();
   pair_score_tail<tile_rows - 1, V, scaled>(static_cast<int>(key_count - key), queries, dim, keys + key * key_stride,
-                                            key_stride, scale, scores + key * tile_lanes, row_max);
+                                            key_stride, Vec(scale), scores + key * tile_lanes, largest);
+#pragma GCC unroll 2
+  for (int v = 0; v < V; ++v) store(row_max + v * vector_lanes, largest[v]);
 }
 
 template <int V, bool scaled>
 void pair_score_block(const std::uint32_t* queries, std::int64_t dim, const std::uint16_t* keys,
-                      std::int64_t key_stride, KeysOfLanes key_count, float scale, const Ahead& ahead, float* scores,
+                      std::int64_t key_stride, KeysOfLanes count, float scale, const Ahead& ahead, float* scores,
                       float* row_max) {
-  score_both<V>(key_count, row_max, [&]<int W>(int lane, std::int64_t key, std::int64_t count, Row<W>& max) {
-    const auto tiles = [&](auto prefetcher) {
-      pair_score_tiles<W, scaled>(queries + lane, dim, keys + key * key_stride, key_stride, count, Vec(scale),
-                                  prefetcher, scores + key * tile_lanes + lane, max);
-    };
-    lane == 0 ? with_prefetcher(ahead, count / tile_rows + 1, tiles) : tiles(NoPrefetcher());
+  const std::int64_t all_lanes = V == 1 ? count.all : count.lower;
+  with_prefetcher(ahead, all_lanes / tile_rows + 1, [&](auto prefetcher) {
+    pair_score_tiles<V, scaled>(queries, dim, keys, key_stride, all_lanes, scale, prefetcher, scores, row_max);
+  });
+  if (all_lanes == count.all) return;
+  score_upper(row_max, [&](float* upper_max) {
+    pair_score_tiles<1, scaled>(queries + vector_lanes, dim, keys + all_lanes * key_stride, key_stride,
+                                count.all - all_lanes, scale, NoPrefetcher(),
+                                scores + all_lanes * tile_lanes + vector_lanes, upper_max);
   });
 }
 

@@ -52,30 +52,36 @@ inline void score_tail(int rows, const float* queries, std::int64_t dim, const f
   }
 }
 
-/// Scores of V vectors and all keys.
 template <int V, typename P>
 void score_tiles(const float* queries, std::int64_t dim, const float* keys, std::int64_t key_stride,
-                 std::int64_t key_count, P prefetcher, float* scores, Row<V>& row_max) {
+                 std::int64_t key_count, P prefetcher, float* scores, float* row_max) {
+  Row<V> largest;
+#pragma GCC unroll 2
+  for (int v = 0; v < V; ++v) largest[v] = minus_infinity();
   std::int64_t key = 0;
   for (; key + tile_rows <= key_count; key += tile_rows) {
     score_tile<tile_rows, V>(queries, dim, keys + key * key_stride, key_stride, prefetcher, scores + key * tile_lanes,
-                             row_max);
+                             largest);
   }
   prefetcher.begin_share();
   prefetcher.end_share();
   score_tail<tile_rows - 1, V>(static_cast<int>(key_count - key), queries, dim, keys + key * key_stride, key_stride,
-                               scores + key * tile_lanes, row_max);
+                               scores + key * tile_lanes, largest);
+#pragma GCC unroll 2
+  for (int v = 0; v < V; ++v) store(row_max + v * vector_lanes, largest[v]);
 }
 
 template <int V>
-void score_block(const float* queries, std::int64_t dim, const float* keys, std::int64_t key_stride,
-                 KeysOfLanes key_count, const attune::kernels::Ahead& ahead, float* scores, float* row_max) {
-  score_both<V>(key_count, row_max, [&]<int W>(int lane, std::int64_t key, std::int64_t count, Row<W>& max) {
-    const auto tiles = [&](auto prefetcher) {
-      score_tiles<W>(queries + lane, dim, keys + key * key_stride, key_stride, count, prefetcher,
-                     scores + key * tile_lanes + lane, max);
-    };
-    lane == 0 ? with_prefetcher(ahead, count / tile_rows + 1, tiles) : tiles(NoPrefetcher());
+void score_block(const float* queries, std::int64_t dim, const float* keys, std::int64_t key_stride, KeysOfLanes count,
+                 const attune::kernels::Ahead& ahead, float* scores, float* row_max) {
+  const std::int64_t all_lanes = V == 1 ? count.all : count.lower;
+  with_prefetcher(ahead, all_lanes / tile_rows + 1, [&](auto prefetcher) {
+    score_tiles<V>(queries, dim, keys, key_stride, all_lanes, prefetcher, scores, row_max);
+  });
+  if (all_lanes == count.all) return;
+  score_upper(row_max, [&](float* upper_max) {
+    score_tiles<1>(queries + vector_lanes, dim, keys + all_lanes * key_stride, key_stride, count.all - all_lanes,
+                   NoPrefetcher(), scores + all_lanes * tile_lanes + vector_lanes, upper_max);
   });
 }
 
