@@ -1,11 +1,11 @@
 // Scores of few queries: K·Qᵀ with head dims in lanes.
 #pragma once
 
+#include <iterator>
+
 #include "backends/kernels/decode_rows.hpp"
 
 namespace {
-
-constexpr int max_score_rows = tile_rows == 8 ? 6 : 4;  // that take a key together
 
 /// Keys that R rows meet at once: rows · keys accumulators and room for their operands, enough of them to hide the
 /// latency of the multiply-adds.
@@ -14,6 +14,8 @@ constexpr int keys_of_rows[] = {0, 8, 8, 4, 4, 4, 4};
 #else
 constexpr int keys_of_rows[] = {0, 8, 4, 4, 3};
 #endif
+
+constexpr int max_score_rows = static_cast<int>(std::size(keys_of_rows)) - 1;  // that take a key together
 
 template <int R>
 constexpr int decode_keys = keys_of_rows[R];

@@ -35,11 +35,11 @@ struct TileState {
 /// keys alone, a multiple of key_rows: of the others its scores are not written and its weights not read. Where causal
 /// ranges end that is half of the products.
 struct VectorsInUse {
-  int count = 2;
-  std::int64_t lower_keys = std::numeric_limits<std::int64_t>::max();
+  constexpr VectorsInUse(int vectors, std::int64_t keys = std::numeric_limits<std::int64_t>::max()) noexcept
+      : count(vectors), lower_keys(keys) {}
 
-  constexpr VectorsInUse(int vectors) noexcept : count(vectors) {}
-  constexpr VectorsInUse(int vectors, std::int64_t keys) noexcept : count(vectors), lower_keys(keys) {}
+  int count;
+  std::int64_t lower_keys;
 };
 
 /// Rows of memory that will be read soon: a kernel asks for them a few at a time while it computes. A hint; they need

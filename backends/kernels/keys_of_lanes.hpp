@@ -11,10 +11,11 @@ namespace {
 
 using attune::kernels::VectorsInUse;
 
-/// How many keys there are, and how many of them the lower one of two vectors takes.
+/// How many keys there are, and how many of them the lower one of two vectors takes; a single vector takes all.
 struct KeysOfLanes {
   KeysOfLanes(std::int64_t count, std::int64_t lower_count) : all(count), lower(lower_count) {}
-  KeysOfLanes(std::int64_t count, VectorsInUse vectors) : all(count), lower(std::min(count, vectors.lower_keys)) {}
+  KeysOfLanes(std::int64_t count, VectorsInUse vectors)
+      : KeysOfLanes(count, vectors.count == 1 ? count : std::min(count, vectors.lower_keys)) {}
 
   std::int64_t all, lower;
 };

@@ -132,15 +132,14 @@ template <int V, bool scaled>
 void pair_score_block(const std::uint32_t* queries, std::int64_t dim, const std::uint16_t* keys,
                       std::int64_t key_stride, KeysOfLanes count, float scale, const Ahead& ahead, float* scores,
                       float* row_max) {
-  const std::int64_t all_lanes = V == 1 ? count.all : count.lower;
-  with_prefetcher(ahead, all_lanes / tile_rows + 1, [&](auto prefetcher) {
-    pair_score_tiles<V, scaled>(queries, dim, keys, key_stride, all_lanes, scale, prefetcher, scores, row_max);
+  with_prefetcher(ahead, count.lower / tile_rows + 1, [&](auto prefetcher) {
+    pair_score_tiles<V, scaled>(queries, dim, keys, key_stride, count.lower, scale, prefetcher, scores, row_max);
   });
-  if (all_lanes == count.all) return;
+  if (V == 1 || count.lower == count.all) return;
   score_upper(row_max, [&](float* upper_max) {
-    pair_score_tiles<1, scaled>(queries + vector_lanes, dim, keys + all_lanes * key_stride, key_stride,
-                                count.all - all_lanes, scale, NoPrefetcher(),
-                                scores + all_lanes * tile_lanes + vector_lanes, upper_max);
+    pair_score_tiles<1, scaled>(queries + vector_lanes, dim, keys + count.lower * key_stride, key_stride,
+                                count.all - count.lower, scale, NoPrefetcher(),
+                                scores + count.lower * tile_lanes + vector_lanes, upper_max);
   });
 }
 
@@ -202,7 +201,7 @@ inline void pair_value_tile(const std::uint32_t* weights, KeysOfLanes pairs, con
         sum[c][v] = careful ? careful_dot_pairs(sum[c][v], value, p[v]) : dot_pairs(sum[c][v], value, p[v]);
     }
   };
-  prefetching(prefetcher, V == 1 ? pairs.all : pairs.lower,
+  prefetching(prefetcher, pairs.lower,
               [&](std::int64_t pair) __attribute__((always_inline)) { add.template operator()<0>(pair); });
   if constexpr (V == 2)
     for (std::int64_t pair = pairs.lower; pair < pairs.all; ++pair) add.template operator()<1>(pair);

@@ -74,14 +74,13 @@ void score_tiles(const float* queries, std::int64_t dim, const float* keys, std:
 template <int V>
 void score_block(const float* queries, std::int64_t dim, const float* keys, std::int64_t key_stride, KeysOfLanes count,
                  const attune::kernels::Ahead& ahead, float* scores, float* row_max) {
-  const std::int64_t all_lanes = V == 1 ? count.all : count.lower;
-  with_prefetcher(ahead, all_lanes / tile_rows + 1, [&](auto prefetcher) {
-    score_tiles<V>(queries, dim, keys, key_stride, all_lanes, prefetcher, scores, row_max);
+  with_prefetcher(ahead, count.lower / tile_rows + 1, [&](auto prefetcher) {
+    score_tiles<V>(queries, dim, keys, key_stride, count.lower, prefetcher, scores, row_max);
   });
-  if (all_lanes == count.all) return;
+  if (V == 1 || count.lower == count.all) return;
   score_upper(row_max, [&](float* upper_max) {
-    score_tiles<1>(queries + vector_lanes, dim, keys + all_lanes * key_stride, key_stride, count.all - all_lanes,
-                   NoPrefetcher(), scores + all_lanes * tile_lanes + vector_lanes, upper_max);
+    score_tiles<1>(queries + vector_lanes, dim, keys + count.lower * key_stride, key_stride, count.all - count.lower,
+                   NoPrefetcher(), scores + count.lower * tile_lanes + vector_lanes, upper_max);
   });
 }
 

@@ -58,20 +58,26 @@ inline Vec exponentiate(float* scores, std::int64_t key_count, Vec largest) {
   return sum;
 }
 
+/// −inf − (−inf) would be NaN: a finite maximum is subtracted from rows without a score so far. Their weights are
+/// exp2(−inf) = 0 all the same.
+inline Vec finite_maximum(Vec m) { return xsimd::max(m, Vec(-__FLT_MAX__)); }
+
+/// What a sum under the maximum m is worth under the larger maximum `joint`; 1 where they are the same.
+template <bool natural>
+inline Vec rescaling(Vec m, Vec joint) {
+  return exp2(in_log2<natural>(finite_maximum(m) - finite_maximum(joint)));
+}
+
 /// One step of the running maximum and sum of one vector of lanes. exponentials(shift) gives the block's weights where
 /// they are wanted, under the maximum `shift`, and returns their sum. Did the maximum grow?
 template <bool natural, typename Exponentials>
 inline bool advance(Vec row_max, float* m, float* l, float* alpha, Exponentials exponentials) {
   const Vec before = load(m);
   const Vec after = xsimd::max(before, row_max);
-  // −inf − (−inf) would be NaN: subtract a finite maximum from rows without a score so far. Their weights
-  // are exp2(−inf) = 0 all the same.
-  const Vec lowest(-__FLT_MAX__);
-  const Vec shift = xsimd::max(after, lowest);
-  const Vec factor = exp2(in_log2<natural>(xsimd::max(before, lowest) - shift));
+  const Vec factor = rescaling<natural>(before, after);
   store(alpha, factor);
   store(m, after);
-  store(l, multiply_add(load(l), factor, exponentials(shift)));
+  store(l, multiply_add(load(l), factor, exponentials(finite_maximum(after))));
   return xsimd::any(factor != Vec(1.0f));
 }
 
@@ -84,13 +90,6 @@ bool softmax_block(float* scores, std::int64_t key_count, const float* row_max, 
       return exponentiate<careful, natural>(scores + lane, key_count, shift);
     });
   return grew;
-}
-
-/// What sums under the maximum m are worth under the larger maximum `joint`; 1 where they are the same.
-template <bool natural>
-inline Vec rescaling(Vec m, Vec joint) {
-  const Vec lowest(-__FLT_MAX__);  // as in advance()
-  return exp2(in_log2<natural>(xsimd::max(m, lowest) - xsimd::max(joint, lowest)));
 }
 
 template <bool natural>

@@ -48,7 +48,7 @@ inline void value_tile(const float* weights, KeysOfLanes keys, const float* valu
       }
     }
   };
-  prefetching(prefetcher, V == 1 ? keys.all : keys.lower,
+  prefetching(prefetcher, keys.lower,
               [&](std::int64_t key) __attribute__((always_inline)) { add.template operator()<0>(key); });
   if constexpr (V == 2)
     for (std::int64_t key = keys.lower; key < keys.all; ++key) add.template operator()<1>(key);

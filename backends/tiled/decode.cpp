@@ -16,9 +16,11 @@ namespace {
 std::int64_t divide_up(std::int64_t a, std::int64_t b) noexcept { return (a + b - 1) / b; }
 
 /// A tile has two vectors of lanes, and those at least four.
-constexpr std::size_t max_decode_tiles = max_decode_rows / 8;
+constexpr int max_decode_tiles = max_decode_rows / 8;
 
 }  // namespace
+
+static_assert(max_decode_tiles < max_tiles_per_item);  // scratch memory for them, and for the one that joins them
 
 struct Decode::Run {
   const Arguments& arguments;
@@ -42,7 +44,7 @@ std::size_t Decode::state_floats(std::int64_t rows) const noexcept {
   const std::int64_t most = std::min<std::int64_t>(rows, most_in_lanes_);
   const std::size_t of_lanes = most > 0 ? layout_.state_floats(most) : 0;
   if (rows <= few_decode_rows && most_in_lanes_ > 0) return of_lanes;
-  return std::max(of_lanes, static_cast<std::size_t>(tiles(rows)) * tile_floats());
+  return std::max(of_lanes, static_cast<std::size_t>(tile_count(rows)) * tile_floats());
 }
 
 std::size_t Decode::worker_floats(std::int64_t rows) const noexcept {
@@ -88,7 +90,8 @@ void Decode::compute(const Run& run, std::int64_t item, int worker) const noexce
   const HeadRows head = run.head(item / run.most_chunks);
   const std::int64_t chunk = item % run.most_chunks;
   if (!takes(head) || head.count == 0 || chunk >= chunks(head.member.keys)) return;
-  if (!in_lanes(head.count)) return compute_tiles(run, head, chunk, run.scratch_of(worker), run.state(item));
+  if (!in_lanes(head.count))
+    return compute_tiles(run, head, 0, tile_count(head.count), chunk, false, run.scratch_of(worker), run.state(item));
   if (run.most_chunks == 1) return compute_at_once(run, head, run.own_of(worker));
   DecodeRows rows(kernels_, layout_, run.arguments, head, run.own_of(worker));
   rows.attend(chunk_keys(head, chunk), layout_.state(run.state(item), head.count));
@@ -99,7 +102,7 @@ void Decode::join(const Run& run, std::int64_t item, int worker) const noexcept 
   if (!takes(head) || head.count == 0) return;
   const std::int64_t first = item * run.most_chunks;
   if (in_lanes(head.count)) return join_rows(run, head, run.own_of(worker), first);
-  for (std::int64_t tile = 0; tile < tiles(head.count); ++tile)
+  for (std::int64_t tile = 0; tile < tile_count(head.count); ++tile)
     join_tiles(run, head, tile, run.scratch_of(worker), first);
 }
 
@@ -132,49 +135,36 @@ TileState Decode::tile_state(float* memory, std::int64_t tile) const noexcept {
   return {out, m, m + kernels_.lanes};
 }
 
-void Decode::compute_tiles(const Run& run, const HeadRows& head, std::int64_t chunk, float* scratch,
-                           float* result) const noexcept {
+void Decode::compute_tiles(const Run& run, const HeadRows& head, std::int64_t first, std::int64_t last,
+                           std::int64_t chunk, bool careful, float* scratch, float* result) const noexcept {
   const Scratch shared = scratch_.shared(scratch);
-  std::array<QueryTile, max_decode_tiles> tile;
-  const std::span<QueryTile> open(tile.data(), static_cast<std::size_t>(tiles(head.count)));
-  for (int i = 0; QueryTile & each : open) {
-    each.open(kernels_, run.arguments, head, i * kernels_.lanes, scratch_.tile(scratch, i), shared);
-    each.keep_in(tile_state(result, i++));
-    each.reset(false);
+  std::array<QueryTile, max_decode_tiles> all;
+  const std::span<QueryTile> open(all.data(), static_cast<std::size_t>(last - first));
+  for (std::int64_t i = first; QueryTile & tile : open) {
+    tile.open(kernels_, run.arguments, head, i * kernels_.lanes, scratch_.tile(scratch, static_cast<int>(i)), shared);
+    tile.keep_in(tile_state(result, i++));
+    tile.reset(false);
   }
   const KeyRange keys = chunk_keys(head, chunk);
   tiles::BlockAhead following;
   if (chunk + 1 < chunks(head.member.keys))
     following = walk_.beginning(run.arguments, head, chunk_keys(head, chunk + 1));
-  walk_.attend(run.arguments, head, open, keys, keys, false, following, shared);
-  for (QueryTile& each : open) each.settle();
-}
-
-/// One tile, carefully.
-void Decode::compute_again(const Run& run, const HeadRows& head, std::int64_t first_row, std::int64_t chunk,
-                           float* scratch, const TileState& result) const noexcept {
-  const Scratch shared = scratch_.shared(scratch);
-  QueryTile tile;
-  tile.open(kernels_, run.arguments, head, first_row, scratch_.tile(scratch, 1), shared);
-  tile.keep_in(result);
-  tile.reset(false);
-  const KeyRange keys = chunk_keys(head, chunk);
-  walk_.attend(run.arguments, head, {&tile, 1}, keys, keys, true, {}, shared);
-  tile.settle();
+  walk_.attend(run.arguments, head, open, keys, keys, careful, following, shared);
+  for (QueryTile& tile : open) tile.settle();
 }
 
 /// Joins the states that the chunks have of a tile, in order; one with something that is not finite in it is computed
-/// again.
+/// again, carefully.
 void Decode::join_tiles(const Run& run, const HeadRows& head, std::int64_t tile, float* scratch,
                         std::int64_t first) const noexcept {
   const Scratch shared = scratch_.shared(scratch);
-  const std::int64_t first_row = tile * kernels_.lanes;
   QueryTile whole;
-  whole.open(kernels_, run.arguments, head, first_row, scratch_.tile(scratch, 0), shared);
+  whole.open(kernels_, run.arguments, head, tile * kernels_.lanes, scratch_.tile(scratch, max_decode_tiles), shared);
   for (std::int64_t chunk = 0; chunk < chunks(head.member.keys); ++chunk) {
-    const TileState state = tile_state(run.state(first + chunk), tile);
+    float* result = run.state(first + chunk);
+    const TileState state = tile_state(result, tile);
     if (!kernels_.all_finite(state.out, run.arguments.value_dim, whole.vectors()))
-      compute_again(run, head, first_row, chunk, scratch, state);
+      compute_tiles(run, head, tile, tile + 1, chunk, true, scratch, result);
     whole.absorb(state);
   }
   whole.close();

@@ -75,7 +75,7 @@ class Decode {
     return rows <= most_in_lanes_ && !(few_rows_ == FewRows::by_size && fill_tiles(rows, kernels_.lanes));
   }
   std::int64_t most_rows() const noexcept { return std::max(max_decode_rows, kernels_.lanes); }
-  std::int64_t tiles(std::int64_t rows) const noexcept { return (rows + kernels_.lanes - 1) / kernels_.lanes; }
+  std::int64_t tile_count(std::int64_t rows) const noexcept { return (rows + kernels_.lanes - 1) / kernels_.lanes; }
 
   void compute(const Run& run, std::int64_t item, int worker) const noexcept;
   void join(const Run& run, std::int64_t item, int worker) const noexcept;
@@ -85,10 +85,9 @@ class Decode {
   // In tiles.
   std::size_t tile_floats() const noexcept { return tiles::padded_floats((problem_.value_dim + 2) * kernels_.lanes); }
   tiles::TileState tile_state(float* memory, std::int64_t tile) const noexcept;
-  void compute_tiles(const Run& run, const tiles::HeadRows& head, std::int64_t chunk, float* scratch,
-                     float* result) const noexcept;
-  void compute_again(const Run& run, const tiles::HeadRows& head, std::int64_t first_row, std::int64_t chunk,
-                     float* scratch, const tiles::TileState& result) const noexcept;
+  /// The head's tiles from `first` to before `last`.
+  void compute_tiles(const Run& run, const tiles::HeadRows& head, std::int64_t first, std::int64_t last,
+                     std::int64_t chunk, bool careful, float* scratch, float* result) const noexcept;
   void join_tiles(const Run& run, const tiles::HeadRows& head, std::int64_t tile, float* scratch,
                   std::int64_t first) const noexcept;
 
