@@ -7,13 +7,13 @@
 // element may be read or converted twice: a key row that is in registers meets all rows, 16-bit elements are widened on
 // their way from memory.
 //
-//   scores: K keys × R rows of accumulators over the vectors of a row, then one tree of additions that leaves a
-//           score in each lane (28 instructions for 8 · R · K … multiply-adds of a head_dim of 128);
+//   scores: K keys × R rows of accumulators over the vectors of a row, then additions that leave the scores of four
+//           accumulators in four lanes (13 instructions for the 32 multiply-adds of a head_dim of 128 in AVX-512);
 //   softmax: along rows of scores, full lanes;
 //   values: R rows × C vectors of columns, the weight broadcast.
 //
-// Rows beyond 4 go in groups of up to 4 that take turns on keys in L1. What will be read next is prefetched some KB
-// ahead, also across the end of the rows: on one core that is worth half of the memory's bandwidth.
+// Rows beyond those that registers hold go in groups that take turns on keys in L1. What will be read next is
+// prefetched some KB ahead, also across the end of the rows: on one core that is worth half of the memory's bandwidth.
 #pragma once
 
 #include "backends/kernels/decode_scores.hpp"

@@ -20,7 +20,7 @@ struct PairScores {
   static constexpr Element element = Element::bf16;
   static constexpr int width = row_elements;
   static Operand query(const Query* p) { return _mm512_load_si512(p); }
-  static Operand load(const std::uint16_t* p) { return _mm512_loadu_si512(p); }
+  static Operand load(const std::uint16_t* p) { return in_register(_mm512_loadu_si512(p)); }
   static Operand load_part(const std::uint16_t* p, int count) { return load_some_pairs(p, count); }
   static Vec add(Vec sum, Operand key, Operand query) { return dot_pairs(sum, key, query); }
 };

@@ -6,7 +6,6 @@
 
 namespace {
 
-using attune::kernels::offset_in_streams;
 using attune::kernels::StoredRows;
 using attune::kernels::streams;
 
@@ -17,7 +16,8 @@ constexpr std::int64_t prefetch_distance = 65536;
 
 inline void prefetch_line(const void* p) { __builtin_prefetch(p, 0, 2); }
 
-/// Rows of one type of elements in their order of use, which is that of place_in_streams() or of memory.
+/// Rows of one type of elements in their order of use, which is that of place_in_streams() or of memory. They are used
+/// in rounds of one row of each stream; rows in the order of memory are streams that lie one row apart.
 template <Element E>
 struct RowsOf {
   using Type = StoredAs<E>;
@@ -28,59 +28,49 @@ struct RowsOf {
         stride(rows.stride),
         count(rows.count),
         bytes(dim * static_cast<std::int64_t>(sizeof(Type))),
-        in_stream(rows.in_streams ? rows.count / streams : 0),
-        apart(in_stream * rows.stride) {
+        in_rounds(count / streams * streams),
+        apart(rows.in_streams ? count / streams * stride : stride),
+        step(rows.in_streams ? stride : streams * stride) {
     // No further ahead than the rows that follow these.
     const std::int64_t fit = prefetch_distance / (bytes > 0 ? bytes : 1) + 1;
     ahead = (fit < count ? fit : count) / streams * streams;
   }
 
-  /// Are the n rows used from the i-th on, i a multiple of `streams`, in streams?
-  bool streamed(std::int64_t i, std::int64_t n) const { return i + n <= in_stream * streams; }
-
-  /// The row used as the i-th.
-  const Type* row(std::int64_t i) const { return data + (streamed(i, 1) ? offset(i) : i * stride); }
+  /// The row used as the i-th, where a round begins or after the last one.
+  const Type* row(std::int64_t i) const { return data + (i < in_rounds ? i / streams * step : i * stride); }
 
   /// What is to be asked for while that is used; any address will do for a prefetch.
   const Type* row_ahead(std::int64_t i) const {
-    const std::int64_t all = in_stream > 0 ? in_stream * streams : count, at = i + ahead;
-    const std::int64_t place = at < all || next == nullptr ? at : at - all;
-    return (place == at ? data : next) + (in_stream > 0 ? offset(place) : place * stride);
+    const std::int64_t at = i + ahead;
+    return at < in_rounds || next == nullptr ? data + at / streams * step : next + (at - in_rounds) / streams * step;
   }
 
-  /// Rows used from the i-th on, the last one again where there are no more; i is a multiple of N.
+  /// The N rows used from the i-th on, the last one again where there are no more. N and i are multiples of `streams`.
   template <int N>
-  void next_rows(std::int64_t i, const Type* (&rows)[static_cast<std::size_t>(N)]) const {
-    if (even<N> && streamed(i, N)) return strew<N>(row(i), rows);
-#pragma GCC unroll 8
-    for (int k = 0; k < N; ++k) rows[k] = row(i + k < count ? i + k : count - 1);
+  void next_rows(std::int64_t i, const Type** rows) const {
+    for (int k = 0; k < N; k += streams)
+      if (i + k < in_rounds)
+        round(row(i + k), rows + k);
+      else
+        for (int s = k; s < k + streams; ++s) rows[s] = data + (i + s < count ? i + s : count - 1) * stride;
   }
 
-  /// What is to be asked for while those are used.
+  /// What is to be asked for while they are used.
   template <int N>
-  void rows_ahead(std::int64_t i, const Type* (&rows)[static_cast<std::size_t>(N)]) const {
-    if (even<N> && in_stream > 0) return strew<N>(row_ahead(i), rows);
-#pragma GCC unroll 8
-    for (int k = 0; k < N; ++k) rows[k] = row_ahead(i + k);
+  void rows_ahead(std::int64_t i, const Type** rows) const {
+    for (int k = 0; k < N; k += streams) round(row_ahead(i + k), rows + k);
   }
 
   const Type* data;
   const Type* next;
   std::int64_t stride, count, bytes, ahead;
-  std::int64_t in_stream;  // rows of each stream; 0 without streams
-  std::int64_t apart;      // from a row to the one used after it, in elements
+  std::int64_t in_rounds;    // rows; the others are used after them, in the order of memory
+  std::int64_t apart, step;  // from one row of a round to the next, and from round to round, in elements
 
  private:
-  std::int64_t offset(std::int64_t i) const { return offset_in_streams(i, apart, stride); }
-
-  template <int N>
-  static constexpr bool even = N % streams == 0 || streams % N == 0;
-
-  /// The first and those used after it, whose offsets from it do not depend on where that is.
-  template <int N>
-  void strew(const Type* first, const Type* (&rows)[static_cast<std::size_t>(N)]) const {
+  void round(const Type* first, const Type** rows) const {
 #pragma GCC unroll 8
-    for (int k = 0; k < N; ++k) rows[k] = first + offset(k);
+    for (int s = 0; s < streams; ++s) rows[s] = first + s * apart;
   }
 };
 

@@ -35,11 +35,10 @@ inline void decode_value_tile(const WeightRows<P>& weights, const RowsOf<P::elem
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 8
     for (int c = 0; c < C; ++c) sum[r][c] = load(sums.data + r * sums.pitch + column + c * vector_lanes);
-  // As row() has them, a step at a time.
-  const bool streamed = values.streamed(begin, end - begin);
-  const int places = streamed ? streams : P::keys;
-  const std::int64_t apart = streamed ? values.apart : values.stride;
-  const std::int64_t step = streamed ? values.stride : P::keys * values.stride;
+  const bool rounds = begin < values.in_rounds;
+  const int places = rounds ? streams : P::keys;
+  const std::int64_t apart = rounds ? values.apart : values.stride;
+  const std::int64_t step = rounds ? values.step : P::keys * values.stride;
   const auto add_keys = [&](std::int64_t i, const Type* row, const Type* ahead) {
     if constexpr (prefetch)
 #pragma GCC unroll 2
@@ -102,11 +101,11 @@ constexpr auto value_turn(int rows) {
 }
 
 /// Calls f(begin, end) for the turns that rows and columns take on values which fit half of L1, the last of those in
-/// streams ending with them.
+/// rounds ending with them.
 template <Element E, typename F>
 void for_value_turns(const RowsOf<E>& values, F f) {
   const std::int64_t in_turn = values.bytes > 2048 ? 8 : 16384 / values.bytes / streams * streams;
-  const std::int64_t ends[] = {values.in_stream * streams, values.count};
+  const std::int64_t ends[] = {values.in_rounds, values.count};
   std::int64_t begin = 0;
   for (const std::int64_t end : ends)
     for (; begin < end; begin += in_turn < end - begin ? in_turn : end - begin)

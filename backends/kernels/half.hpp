@@ -97,10 +97,29 @@ inline void narrow_bf16_vector(const float* from, std::uint16_t* to) {
   for (int i = 0; i < 4; ++i) to[i] = narrow_bf16(from[i]);
 }
 #else
-constexpr int half_lanes = 1;
-inline void widen_vector(const std::uint16_t* from, bool bf16, float* to) { *to = widen(*from, bf16); }
-inline void narrow_f16_vector(const float* from, std::uint16_t* to) { *to = narrow_f16(*from); }
-inline void narrow_bf16_vector(const float* from, std::uint16_t* to) { *to = narrow_bf16(*from); }
+constexpr int half_lanes = 4;
+inline void widen_vector(const std::uint16_t* from, bool bf16, float* to) {
+#if defined(__SSE2__)
+  const __m128i bits = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(from)), zero = _mm_setzero_si128();
+  if (bf16) return _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm_unpacklo_epi16(zero, bits));
+  // As widen() has it.
+  const __m128i half = _mm_unpacklo_epi16(bits, zero);
+  const __m128i magnitude = _mm_slli_epi32(_mm_and_si128(half, _mm_set1_epi32(0x7fff)), 13);
+  const __m128i infinite =
+      _mm_and_si128(_mm_cmpgt_epi32(magnitude, _mm_set1_epi32(0x0f7fffff)), _mm_set1_epi32(0x7f800000));
+  const __m128i sign = _mm_slli_epi32(_mm_and_si128(half, _mm_set1_epi32(0x8000)), 16);
+  const __m128 wide = _mm_mul_ps(_mm_castsi128_ps(magnitude), _mm_set1_ps(0x1p112f));
+  _mm_storeu_ps(to, _mm_or_ps(wide, _mm_castsi128_ps(_mm_or_si128(infinite, sign))));
+#else
+  for (int i = 0; i < half_lanes; ++i) to[i] = widen(from[i], bf16);
+#endif
+}
+inline void narrow_f16_vector(const float* from, std::uint16_t* to) {
+  for (int i = 0; i < half_lanes; ++i) to[i] = narrow_f16(from[i]);
+}
+inline void narrow_bf16_vector(const float* from, std::uint16_t* to) {
+  for (int i = 0; i < half_lanes; ++i) to[i] = narrow_bf16(from[i]);
+}
 #endif
 
 void widen_row(const std::uint16_t* from, bool bf16, std::int64_t count, float* to) {

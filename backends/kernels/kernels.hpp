@@ -113,7 +113,7 @@ struct PairKernels {
                        std::int64_t dim, VectorsInUse vectors, bool careful, const Ahead& ahead, Start start,
                        const float* alpha, float* out);
 
-  /// As DecodeKernels::scores on bf16 keys, for queries of bf16 that are not scaled; `pitch` counts their elements and
+  /// scale · DecodeKernels::scores on bf16 keys, for queries of bf16; `pitch` counts their elements and
   /// is a multiple of 32, rows are padded with zeros.
   void (*decode_scores)(const std::uint16_t* queries, int rows, std::int64_t pitch, std::int64_t dim, float scale,
                         const StoredRows& keys, float* scores, std::int64_t score_pitch);
@@ -134,9 +134,9 @@ struct PairKernels {
 /// For few queries (decode.hpp): head dims lie in lanes, and rows of queries, scores and sums each in a row of memory
 /// that is aligned to 64 bytes. Queries and sums are padded to `pitch` floats; queries with zeros.
 struct DecodeKernels {
-  /// scores[row · score_pitch + key] = scale · Σ_d queries[row · pitch + d] · keys[key][d]
-  void (*scores)(const float* queries, int rows, std::int64_t pitch, std::int64_t dim, float scale,
-                 const StoredRows& keys, float* scores, std::int64_t score_pitch);
+  /// scores[row · score_pitch + key] = Σ_d queries[row · pitch + d] · keys[key][d]
+  void (*scores)(const float* queries, int rows, std::int64_t pitch, std::int64_t dim, const StoredRows& keys,
+                 float* scores, std::int64_t score_pitch);
 
   // What options do to a row of scores.
   void (*softcap)(float* scores, std::int64_t key_count, float cap);  // score = cap · tanh(score / cap)

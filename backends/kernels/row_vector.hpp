@@ -6,6 +6,7 @@
 
 #include "backends/kernels/half.hpp"
 #include "backends/kernels/kernels.hpp"
+#include "backends/kernels/transpose.hpp"
 #include "backends/kernels/vector.hpp"
 
 namespace {
@@ -39,8 +40,9 @@ inline Vec load_row(const StoredAs<E>* p) {
     if constexpr (E == Element::f16) return _mm256_cvtph_ps(bits);
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16));
 #else
+    static_assert(half_lanes == vector_lanes);
     alignas(64) float wide[vector_lanes];
-    for (int i = 0; i < vector_lanes; ++i) wide[i] = widen(p[i], E == Element::bf16);
+    widen_vector(p, E == Element::bf16, wide);
     return load(wide);
 #endif
   }
@@ -86,9 +88,24 @@ inline void store_row_part(float* p, Vec v, int count) {
 #endif
 }
 
-/// The sums over the lanes of four vectors, stored one after the other. In what order lanes are summed is the same for
-/// each.
-inline void store_sums(Vec a, Vec b, Vec c, Vec d, float* to) {
+/// Four lanes of a row.
+#if defined(__AVX2__)
+using Quad = __m128;
+inline Quad load_quad(const float* p) { return _mm_load_ps(p); }
+inline void store_quad(float* p, Quad x) { _mm_storeu_ps(p, x); }
+inline Quad scaled_quad(Quad x, float scale) { return _mm_mul_ps(x, _mm_set1_ps(scale)); }
+inline void transpose_quads(Quad (&q)[4]) { _MM_TRANSPOSE4_PS(q[0], q[1], q[2], q[3]); }
+#else
+static_assert(vector_lanes == 4);
+using Quad = Vec;
+inline Quad load_quad(const float* p) { return load(p); }
+inline void store_quad(float* p, Quad x) { store_unaligned(p, x); }
+inline Quad scaled_quad(Quad x, float scale) { return x * Vec(scale); }
+inline void transpose_quads(Quad (&q)[4]) { transpose(q); }
+#endif
+
+/// The sums over the lanes of four vectors. In what order lanes are summed is the same for each.
+inline Quad sums_of_lanes(Vec a, Vec b, Vec c, Vec d) {
 #if defined(__AVX512F__)
   const __m512d ab = _mm512_castps_pd(_mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b)));
   const __m512d cd = _mm512_castps_pd(_mm512_add_ps(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d)));
@@ -96,18 +113,17 @@ inline void store_sums(Vec a, Vec b, Vec c, Vec d, float* to) {
       _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(ab, cd)), _mm512_castpd_ps(_mm512_unpackhi_pd(ab, cd))));
   const __m256 halves = _mm256_add_ps(_mm256_castpd_ps(_mm512_castpd512_pd256(quarters)),
                                       _mm256_castpd_ps(_mm512_extractf64x4_pd(quarters, 1)));
-  _mm_storeu_ps(to, _mm_add_ps(_mm256_castps256_ps128(halves), _mm256_extractf128_ps(halves, 1)));
+  return _mm_add_ps(_mm256_castps256_ps128(halves), _mm256_extractf128_ps(halves, 1));
 #elif defined(__AVX2__)
   const __m256d ab = _mm256_castps_pd(_mm256_add_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b)));
   const __m256d cd = _mm256_castps_pd(_mm256_add_ps(_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d)));
   const __m256 halves =
       _mm256_add_ps(_mm256_castpd_ps(_mm256_unpacklo_pd(ab, cd)), _mm256_castpd_ps(_mm256_unpackhi_pd(ab, cd)));
-  _mm_storeu_ps(to, _mm_add_ps(_mm256_castps256_ps128(halves), _mm256_extractf128_ps(halves, 1)));
+  return _mm_add_ps(_mm256_castps256_ps128(halves), _mm256_extractf128_ps(halves, 1));
 #else
-  static_assert(vector_lanes == 4);
   const Vec ac = xsimd::zip_lo(a, c) + xsimd::zip_hi(a, c);
   const Vec bd = xsimd::zip_lo(b, d) + xsimd::zip_hi(b, d);
-  store_unaligned(to, xsimd::zip_lo(ac, bd) + xsimd::zip_hi(ac, bd));
+  return xsimd::zip_lo(ac, bd) + xsimd::zip_hi(ac, bd);
 #endif
 }
 

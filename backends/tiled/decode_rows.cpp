@@ -111,7 +111,7 @@ void DecodeRows::load_query(const Row& row, float* to) const noexcept {
   const TensorView& query = arguments_.query;
   const std::int64_t first = index_of(query, head_.member.batch, row.head, head_.member.first_query + row.query);
   const float* read = tiles::read_row(kernels_, query, first, query.strides[3], arguments_.head_dim, to);
-  if (read != to) std::copy_n(read, arguments_.head_dim, to);
+  for (std::int64_t d = 0; d < arguments_.head_dim; ++d) to[d] = read[d] * units_.scale;
   std::fill(to + arguments_.head_dim, to + layout_.query_pitch, 0.0f);
 }
 
@@ -206,8 +206,8 @@ void DecodeRows::score(KeyRange keys) noexcept {
       pairs_->decode_scores(reinterpret_cast<const std::uint16_t*>(queries_), count_, pair_query_pitch(),
                             arguments_.head_dim, units_.scale, stored, scores_ + first, layout_.score_pitch);
     else
-      kernels_.decode->scores(queries_, count_, layout_.query_pitch, arguments_.head_dim, units_.scale, stored,
-                              scores_ + first, layout_.score_pitch);
+      kernels_.decode->scores(queries_, count_, layout_.query_pitch, arguments_.head_dim, stored, scores_ + first,
+                              layout_.score_pitch);
   });
   const std::int64_t count = keys.end - keys.begin;
   const std::int64_t padded = rounded_up(count, kernels_.lanes);

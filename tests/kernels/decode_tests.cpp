@@ -92,7 +92,7 @@ constexpr Element element_types[] = {Element::f32, Element::f16, Element::bf16};
 constexpr std::int64_t dims[] = {1, 7, 8, 16, 19, 40, 64, 100, 128};
 constexpr std::int64_t key_counts[] = {1, 2, 3, 5, 24, 25, 71};
 
-TEST_P(DecodeTest, ScoresAreScaledProductsOfEveryRowAndKey) {
+TEST_P(DecodeTest, ScoresAreProductsOfEveryRowAndKey) {
   const std::int64_t score_pitch = 160;
   for (const Element type : element_types)
     for (const int rows : {1, 2, 3, 4, 5, 8, 11})
@@ -102,15 +102,15 @@ TEST_P(DecodeTest, ScoresAreScaledProductsOfEveryRowAndKey) {
           Aligned queries(rows * pitch(dim)), scores(rows * score_pitch, not_a_number);
           for (int row = 0; row < rows; ++row)
             for (std::int64_t d = 0; d < dim; ++d) queries[row * pitch(dim) + d] = random();
-          decode().scores(queries, rows, pitch(dim), dim, 0.5f, keys.rows, scores, score_pitch);
+          decode().scores(queries, rows, pitch(dim), dim, keys.rows, scores, score_pitch);
           for (int row = 0; row < rows; ++row)
             for (std::int64_t key = 0; key < count; ++key) {
               double sum = 0;
               for (std::int64_t d = 0; d < dim; ++d)
                 sum += static_cast<double>(queries[row * pitch(dim) + d]) *
                        static_cast<double>(keys.values[static_cast<std::size_t>(key * dim + d)]);
-              const double tolerance = 0.5 * static_cast<double>((dim + 1) * (dim + 1)) * 0x1p-24;
-              ASSERT_NEAR(scores[row * score_pitch + key], 0.5 * sum, tolerance)
+              const double tolerance = static_cast<double>((dim + 1) * (dim + 1)) * 0x1p-24;
+              ASSERT_NEAR(scores[row * score_pitch + key], sum, tolerance)
                   << "rows " << rows << ", dim " << dim << ", keys " << count;
             }
         }
@@ -122,12 +122,12 @@ TEST_P(DecodeTest, ScoresOfAKeyAreTheSameBitsWhereverItStandsAndWhateverFollows)
   Aligned queries(4 * pitch(dim)), scores(4 * score_pitch), single(4 * score_pitch);
   for (std::int64_t i = 0; i < 4; ++i)
     for (std::int64_t d = 0; d < dim; ++d) queries[i * pitch(dim) + d] = random();
-  decode().scores(queries, 4, pitch(dim), dim, 1.0f, keys.rows, scores, score_pitch);
+  decode().scores(queries, 4, pitch(dim), dim, keys.rows, scores, score_pitch);
   for (std::int64_t key = 0; key < count; ++key) {
     StoredRows alone = keys.rows;
     alone.data = static_cast<const float*>(alone.data) + key * dim;
     alone.count = 1;
-    decode().scores(queries, 4, pitch(dim), dim, 1.0f, alone, single, score_pitch);
+    decode().scores(queries, 4, pitch(dim), dim, alone, single, score_pitch);
     for (int row = 0; row < 4; ++row) ASSERT_EQ(scores[row * score_pitch + key], single[row * score_pitch]) << key;
   }
 }
@@ -171,9 +171,9 @@ TEST_P(DecodeTest, RowsInStreamsAreUsedInTheirOrder) {
         Elements keys = elements(type, count, dim, dim + 3), values = elements(type, count, dim, dim);
         Aligned queries(rows * pitch(dim)), by_key(rows * score_pitch), scores(rows * score_pitch);
         for (std::int64_t i = 0; i < rows * pitch(dim); ++i) queries[i] = i % pitch(dim) < dim ? random() : 0.0f;
-        decode().scores(queries, rows, pitch(dim), dim, 0.5f, keys.rows, by_key, score_pitch);
+        decode().scores(queries, rows, pitch(dim), dim, keys.rows, by_key, score_pitch);
         keys.rows.in_streams = values.rows.in_streams = true;
-        decode().scores(queries, rows, pitch(dim), dim, 0.5f, keys.rows, scores, score_pitch);
+        decode().scores(queries, rows, pitch(dim), dim, keys.rows, scores, score_pitch);
 
         for (int row = 0; row < rows; ++row)
           for (std::int64_t i = 0; i < count; ++i) {
