@@ -34,7 +34,7 @@ inline void decode_value_tile(const WeightRows<P>& weights, const RowsOf<P::elem
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 8
-    for (int c = 0; c < C; ++c) sum[r][c] = load(sums.data + r * sums.pitch + column + c * vector_lanes);
+    for (int c = 0; c < C; ++c) sum[r][c] = Vec(0.0f);
   const bool rounds = begin < values.in_rounds;
   const int places = rounds ? streams : P::keys;
   const std::int64_t apart = rounds ? values.apart : values.stride;
@@ -62,7 +62,10 @@ inline void decode_value_tile(const WeightRows<P>& weights, const RowsOf<P::elem
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 8
-    for (int c = 0; c < C; ++c) store(sums.data + r * sums.pitch + column + c * vector_lanes, sum[r][c]);
+    for (int c = 0; c < C; ++c) {
+      float* const at = sums.data + r * sums.pitch + column + c * vector_lanes;
+      store(at, load(at) + sum[r][c]);
+    }
 }
 
 /// Columns `column` … dim − 1, in tiles of C vectors and then of fewer. A remainder that would be a tile of the fewest
@@ -101,10 +104,11 @@ constexpr auto value_turn(int rows) {
 }
 
 /// Calls f(begin, end) for the turns that rows and columns take on values which fit half of L1, the last of those in
-/// rounds ending with them.
+/// rounds ending with them. A turn's sums begin with 0, so that none is a long chain of roundings.
 template <Element E, typename F>
 void for_value_turns(const RowsOf<E>& values, F f) {
-  const std::int64_t in_turn = values.bytes > 2048 ? 8 : 16384 / values.bytes / streams * streams;
+  std::int64_t in_turn = attune::kernels::most_values_in_turn;
+  while (in_turn > streams && in_turn * values.bytes > 16384) in_turn /= 2;
   const std::int64_t ends[] = {values.in_rounds, values.count};
   std::int64_t begin = 0;
   for (const std::int64_t end : ends)

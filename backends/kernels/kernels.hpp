@@ -72,6 +72,10 @@ constexpr std::int64_t place_in_streams(std::int64_t i, std::int64_t count, int 
   return i < in_stream * places ? offset_in_streams(i, in_stream, 1, places) : i;
 }
 
+/// DecodeKernels::weighted_sum adds values in turns, each summed from 0: so many where they are small, else half of that,
+/// a quarter and so on, and less at the end of the rows.
+constexpr std::int64_t most_values_in_turn = 128;
+
 /// Rows of keys or values where they lie in memory, their elements following each other.
 struct StoredRows {
   const void* data = nullptr;
@@ -228,7 +232,7 @@ struct Kernels {
   /// marks[key] = 0 where keep[key] is not 0, −inf where it is: what select_keys() reads.
   void (*marks)(const std::uint8_t* keep, std::int64_t count, float* marks);
 
-  /// weights[key][lane] = weights · factor[lane], and 0 where the weight is 0, whatever the factor is.
+  /// weights[key][lane] = weights · factor[lane], and 0 where the weight is −0, whatever the factor is.
   void (*normalise)(float* weights, std::int64_t key_count, const float* factor, int vectors);
 
   /// Are all elements of the tile's first vectors finite?

@@ -16,22 +16,23 @@ inline Pairs pair_of(Vec low, Vec high) {
   return _mm512_permutexvar_epi16(_mm512_loadu_si512(order), (Pairs)_mm512_cvtne2ps_pbh(high, low));
 }
 
-/// N neighbouring keys of one vector of lanes; a last key without a neighbour gets one of weight 0.
+/// N neighbouring keys of one vector of lanes; a last key without a neighbour gets one of weight 0, with careful mode's
+/// mark: the pair of values may hold a key behind the last.
 template <int N, bool careful, typename Exponent>
 [[gnu::always_inline]] inline Vec weigh_pairs(const float* scores, Exponent exponent, float* pairs) {
   Row<N> p;
   weights_of<N, 4, careful>(scores, exponent, p);
   each<(N + 1) / 2>([&](int i) {
-    const Vec high = 2 * i + 1 < N ? p[2 * i + 1] : Vec(0.0f);
+    const Vec high = 2 * i + 1 < N ? p[2 * i + 1] : Vec(careful ? -0.0f : 0.0f);
     _mm512_store_si512(pairs + i * tile_lanes, pair_of(p[2 * i], high));
   });
   return sum_of<N>(p);
 }
 
+/// The weights may replace the scores: pairs are never ahead of those that are still to be read.
 template <bool careful, typename Exponent>
-inline Vec exponentiate_pairs(float* scores, std::int64_t key_count, Exponent exponent) {
+inline Vec exponentiate_pairs(const float* scores, std::int64_t key_count, Exponent exponent, float* pairs) {
   Vec sum(0.0f);
-  float* pairs = scores;  // never ahead of the scores that are still to be read
   for (; key_count >= 4; key_count -= 4, scores += 4 * tile_lanes, pairs += 2 * tile_lanes)
     sum = sum + weigh_pairs<4, careful>(scores, exponent, pairs);
   if (key_count == 3) return sum + weigh_pairs<3, careful>(scores, exponent, pairs);
@@ -45,9 +46,12 @@ bool pair_softmax_lanes(float* scores, std::int64_t key_count, float scale, cons
                         float* alpha) {
   const Vec factor(scale);
   return advance<natural>(load(row_max) * factor, m, l, alpha, [&](Vec shift) {
-    return exponentiate_pairs<careful>(scores, key_count, [&](Vec score) {
-      // Natural scores come scaled.
+    // Natural scores come scaled.
+    const auto exponent = [&](Vec score) {
       return natural ? in_log2<natural>(score - shift) : multiply_add(score, factor, -shift);
+    };
+    return sum_of_runs(key_count, [&](std::int64_t first, std::int64_t count) {
+      return exponentiate_pairs<careful>(scores + first * tile_lanes, count, exponent, scores + first / 2 * tile_lanes);
     });
   });
 }

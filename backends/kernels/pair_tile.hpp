@@ -188,7 +188,10 @@ template <int C, int V, bool careful, typename P>
 inline void pair_value_tile(const std::uint32_t* weights, KeysOfLanes pairs, const std::uint32_t* values,
                             std::int64_t dim, P& prefetcher, Start start, const float* alpha, float* out) {
   Block<C, V> sum;
-  begin_columns<C, V>(start, alpha, out, sum);
+#pragma GCC unroll 8
+  for (int c = 0; c < C; ++c)
+#pragma GCC unroll 2
+    for (int v = 0; v < V; ++v) sum[c][v] = Vec(0.0f);
   const auto add = [&]<int first>(std::int64_t pair) __attribute__((always_inline)) {
     Pairs p[2];
 #pragma GCC unroll 2
@@ -205,10 +208,7 @@ inline void pair_value_tile(const std::uint32_t* weights, KeysOfLanes pairs, con
               [&](std::int64_t pair) __attribute__((always_inline)) { add.template operator()<0>(pair); });
   if constexpr (V == 2)
     for (std::int64_t pair = pairs.lower; pair < pairs.all; ++pair) add.template operator()<1>(pair);
-#pragma GCC unroll 8
-  for (int c = 0; c < C; ++c)
-#pragma GCC unroll 2
-    for (int v = 0; v < V; ++v) store(out + c * tile_lanes + v * vector_lanes, sum[c][v]);
+  add_columns<C, V>(sum, start, alpha, out);
 }
 
 template <int C, int V, bool careful>

@@ -1,6 +1,8 @@
 // Softmax down the lanes of a block of scores [key][lane].
 #pragma once
 
+#include <algorithm>
+
 #include "backends/kernels/kernels.hpp"
 #include "backends/kernels/vector.hpp"
 
@@ -27,6 +29,10 @@ template <int N, int degree, bool careful, typename Exponent>
   if constexpr (careful) each<N>([&](int i) { p[i] = xsimd::select(score[i] == minus_infinity(), Vec(-0.0f), p[i]); });
 }
 
+/// Not the mark −0 of a key that the lane does not attend? A comparison cannot tell −0 from 0, its inverse can;
+/// NaN counts as attended.
+inline xsimd::batch_bool<float, Arch> attended(Vec weight) { return !(Vec(1.0f) / weight == minus_infinity()); }
+
 /// Their sum, the same as if keys of weight 0 had followed them.
 template <int N>
 inline Vec sum_of(const Row<N>& p) {
@@ -43,6 +49,16 @@ template <int N, bool careful, bool natural>
   weights_of<N, 5, careful>(scores, [largest](Vec score) { return in_log2<natural>(score - largest); }, p);
   each<N>([&](int i) { store(scores + i * tile_lanes, p[i]); });
   return sum_of<N>(p);
+}
+
+/// The sum of f(first, count) over runs of keys, each from 0: as values do from block to block (value_tile.hpp).
+template <typename F>
+[[gnu::always_inline]] inline Vec sum_of_runs(std::int64_t key_count, F f) {
+  constexpr std::int64_t in_run = 256;
+  Vec sum = f(std::int64_t{0}, std::min(key_count, in_run));
+  for (std::int64_t first = in_run; first < key_count; first += in_run)
+    sum = sum + f(first, std::min(key_count - first, in_run));
+  return sum;
 }
 
 /// Scores of one vector of lanes to weights; returns their sum. Which keys are added first depends on their place in
@@ -87,7 +103,9 @@ bool softmax_block(float* scores, std::int64_t key_count, const float* row_max, 
 #pragma GCC unroll 2
   for (int lane = 0; lane < V * vector_lanes; lane += vector_lanes)
     grew |= advance<natural>(load(row_max + lane), m + lane, l + lane, alpha + lane, [&](Vec shift) {
-      return exponentiate<careful, natural>(scores + lane, key_count, shift);
+      return sum_of_runs(key_count, [&](std::int64_t first, std::int64_t count) {
+        return exponentiate<careful, natural>(scores + lane + first * tile_lanes, count, shift);
+      });
     });
   return grew;
 }
@@ -114,8 +132,7 @@ void normalise_block(float* weights, std::int64_t key_count, const float* factor
     for (int v = 0; v < V; ++v) {
       float* at = weights + key * tile_lanes + v * vector_lanes;
       const Vec weight = load(at);
-      // Adding 0 turns the careful mode's −0 into 0.
-      store(at, xsimd::select(weight == Vec(0.0f), weight + Vec(0.0f), weight * load(factor + v * vector_lanes)));
+      store(at, xsimd::select(attended(weight), weight * load(factor + v * vector_lanes), Vec(0.0f)));
     }
 }
 

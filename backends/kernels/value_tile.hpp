@@ -4,28 +4,25 @@
 #include "backends/kernels/kernels.hpp"
 #include "backends/kernels/keys_of_lanes.hpp"
 #include "backends/kernels/prefetch.hpp"
+#include "backends/kernels/softmax.hpp"
 #include "backends/kernels/vector.hpp"
 
 namespace {
 
-using attune::kernels::Start;
-
-/// Not the mark −0 of a key that the lane does not attend? A comparison cannot tell −0 from 0, its inverse can;
-/// NaN counts as attended.
-inline xsimd::batch_bool<float, Arch> attended(Vec weight) { return Vec(1.0f) / weight != minus_infinity(); }
-
+/// What a block's sums do to `out`. They begin with 0 and join it once: one chain of roundings over thousands of keys
+/// would drift where all terms are of one sign.
 template <int C, int V>
-inline void begin_columns(Start start, const float* alpha, const float* out, Block<C, V>& sum) {
+inline void add_columns(const Block<C, V>& sum, Start start, const float* alpha, float* out) {
 #pragma GCC unroll 8
   for (int c = 0; c < C; ++c)
 #pragma GCC unroll 2
-    for (int v = 0; v < V; ++v)
-      sum[c][v] = start == Start::zero ? Vec(0.0f) : load(out + c * tile_lanes + v * vector_lanes);
-  if (start != Start::rescale) return;
-#pragma GCC unroll 8
-  for (int c = 0; c < C; ++c)
-#pragma GCC unroll 2
-    for (int v = 0; v < V; ++v) sum[c][v] = sum[c][v] * load(alpha + v * vector_lanes);
+    for (int v = 0; v < V; ++v) {
+      float* const at = out + c * tile_lanes + v * vector_lanes;
+      Vec joint = sum[c][v];
+      if (start == Start::add) joint = load(at) + joint;
+      if (start == Start::rescale) joint = multiply_add(load(at), load(alpha + v * vector_lanes), joint);
+      store(at, joint);
+    }
 }
 
 /// out[c][lane] = start(out) + Σ_key values[key][c] · weights[key][lane] for c < C.
@@ -33,7 +30,10 @@ template <int C, int V, bool careful, typename P>
 inline void value_tile(const float* weights, KeysOfLanes keys, const float* values, std::int64_t value_stride,
                        P& prefetcher, Start start, const float* alpha, float* out) {
   Block<C, V> sum;
-  begin_columns<C, V>(start, alpha, out, sum);
+#pragma GCC unroll 8
+  for (int c = 0; c < C; ++c)
+#pragma GCC unroll 2
+    for (int v = 0; v < V; ++v) sum[c][v] = Vec(0.0f);
   const auto add = [&]<int first>(std::int64_t key) __attribute__((always_inline)) {
     Row<V> p;
 #pragma GCC unroll 2
@@ -52,10 +52,7 @@ inline void value_tile(const float* weights, KeysOfLanes keys, const float* valu
               [&](std::int64_t key) __attribute__((always_inline)) { add.template operator()<0>(key); });
   if constexpr (V == 2)
     for (std::int64_t key = keys.lower; key < keys.all; ++key) add.template operator()<1>(key);
-#pragma GCC unroll 8
-  for (int c = 0; c < C; ++c)
-#pragma GCC unroll 2
-    for (int v = 0; v < V; ++v) store(out + c * tile_lanes + v * vector_lanes, sum[c][v]);
+  add_columns<C, V>(sum, start, alpha, out);
 }
 
 /// The last, incomplete tile: fewer columns, the same arithmetic in each.

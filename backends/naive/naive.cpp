@@ -85,8 +85,10 @@ struct Softmax {
   double lse() const noexcept { return largest + std::log(sum); }  // of an empty row: −inf + ln 0
 };
 
-/// A score of −inf has weight 0, in a row of NaN too.
-double exponential(double s, double largest) noexcept { return s == minus_infinity ? 0 : std::exp(s - largest); }
+/// A score of −inf has weight 0, in a row of NaN too: −0, which no other score gives, so that its value is left alone.
+double exponential(double s, double largest) noexcept { return s == minus_infinity ? -0.0 : std::exp(s - largest); }
+
+bool left_out(double weight) noexcept { return weight == 0 && std::signbit(weight); }
 
 double largest_of(std::span<const double> scores, double sink_logit) noexcept {
   double largest = sink_logit;
@@ -109,7 +111,7 @@ Softmax softmax(std::span<double> scores, double sink_logit) noexcept {
   return result;
 }
 
-/// out = Σ_j w[j] · v[j]. A value of weight 0 is not read, so that nothing it holds can matter.
+/// out = Σ_j w[j] · v[j]. A value that is left out is not read, so that nothing it holds can matter.
 void write_out(const Arguments& a, const Row& row, std::span<const double> exponentials, const Softmax& statistics,
                std::span<double> sums) noexcept {
   const auto& v = a.value.strides;
@@ -117,7 +119,7 @@ void write_out(const Arguments& a, const Row& row, std::span<const double> expon
   for (double& sum : sums) sum = 0;
   for (std::int64_t j = row.keys.begin; j < row.keys.end; ++j) {
     const double exponential_j = exponentials[static_cast<std::size_t>(j - row.keys.begin)];
-    if (exponential_j == 0) continue;
+    if (left_out(exponential_j)) continue;
     const std::int64_t value = row.batch * v[0] + row.kv_head * v[1] + (row.first_key + j) * v[2];
     for (std::int64_t d = 0; d < a.value_dim; ++d) {
       sums[static_cast<std::size_t>(d)] += exponential_j * load(a.value, value + d * v[3]);
@@ -144,8 +146,8 @@ void write_weights(const Arguments& a, const Row& row, std::span<const double> e
   const std::int64_t first = row.batch * w[0] + row.head * w[1] + row.query * w[2];
   for (std::int64_t j = 0; j < a.weights.shape[3]; ++j) {
     const bool attended = j >= row.keys.begin && j < row.keys.end;
-    const double numerator = attended ? exponentials[static_cast<std::size_t>(j - row.keys.begin)] : 0;
-    store(a.weights, first + j * w[3], numerator == 0 ? 0 : numerator / statistics.sum);
+    const double numerator = attended ? exponentials[static_cast<std::size_t>(j - row.keys.begin)] : -0.0;
+    store(a.weights, first + j * w[3], left_out(numerator) ? 0 : numerator / statistics.sum);
   }
 }
 

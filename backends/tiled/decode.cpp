@@ -55,9 +55,10 @@ std::size_t Decode::floats(const Extents& extents, int num_threads) const noexce
   const std::int64_t rows = problem_.group() * extents.queries;
   if (rows == 0 || (rows > most_rows() && !problem_.cu_seqlens)) return 0;
   const std::int64_t taken = std::min(rows, most_rows());
-  const std::int64_t states = extents.batch * problem_.kv_heads * most_chunks(extents.keys);
+  const std::int64_t states =
+      tiles::float_count(tiles::float_count(extents.batch, problem_.kv_heads), most_chunks(extents.keys));
   return worker_floats(taken) * static_cast<std::size_t>(num_threads) +
-         state_floats(taken) * static_cast<std::size_t>(states);
+         static_cast<std::size_t>(tiles::float_count(static_cast<std::int64_t>(state_floats(taken)), states));
 }
 
 KeyRange Decode::chunk_keys(const HeadRows& head, std::int64_t chunk) const noexcept {

@@ -16,8 +16,9 @@ namespace {
 
 constexpr float minus_infinity = -std::numeric_limits<float>::infinity();
 
-/// Keys or values that are copied at a time where their elements do not follow each other.
-constexpr std::int64_t copied_rows = 48;
+/// Keys or values that are copied at a time where their elements do not follow each other. The kernel's turns must not
+/// be cut by it, or sums would have other bits.
+constexpr std::int64_t copied_rows = kernels::most_values_in_turn;
 
 /// Scores beyond a chunk's last that the kernel may write.
 constexpr std::int64_t score_slack = 64;
@@ -139,7 +140,7 @@ void DecodeRows::for_blocks(const Row& row, KeyRange keys, F f) const noexcept {
 /// These keys without what no row attends at either end.
 KeyRange DecodeRows::wanted(KeyRange keys) const noexcept {
   keys = {std::max(keys.begin, attended_.begin), std::min(keys.end, attended_.end)};
-  if (arguments_.block_mask.data == nullptr) return keys;
+  if (arguments_.block_mask.data == nullptr || keys.begin >= keys.end) return keys;
   KeyRange found{keys.end, keys.begin};
   for (int r = 0; r < count_; ++r)
     for_blocks(rows_[static_cast<std::size_t>(r)], keys, [&](KeyRange block, bool attended) {

@@ -100,7 +100,7 @@ const kernels::PairKernels* pairs_for(const kernels::Kernels& kernels, const Arg
 }
 
 std::size_t key_block_floats(std::int64_t key_count, std::int64_t head_dim, std::int64_t value_dim) noexcept {
-  return padded_floats(key_count * head_dim) + padded_floats((key_count + 1) * value_dim);
+  return padded_floats(float_count(key_count, head_dim)) + padded_floats(float_count(key_count + 1, value_dim));
 }
 
 KeyBlock key_block(const kernels::Kernels& kernels, const Arguments& arguments, const Member& member,

@@ -98,7 +98,7 @@ void QueryTile::recompute_weights(const KeyBlock& part, float* scores) const noe
     kernels_->normalise(scores, part.count, alpha, vectors_);
     for (int lane = 0; lane < lanes(); ++lane) shared_->row_max[lane] *= softmax_scale_;
   }
-  kernels_->softmax(scores, part.count, vectors_, natural_, false, shared_->row_max, m, l, alpha);
+  kernels_->softmax(scores, part.count, vectors_, natural_, true, shared_->row_max, m, l, alpha);
 }
 
 }  // namespace attune::tiles

@@ -16,7 +16,7 @@ ScratchLayout::ScratchLayout(const kernels::Kernels& kernels, const Problem& pro
   row_max_ = rows_ + static_cast<std::size_t>(row_floats_ * kernels.lanes);
   copy_ = row_max_ + max_lanes;
   scores_ = copy_ + key_block_floats(needs.copied_keys, problem.head_dim, problem.value_dim);
-  floats_ = scores_ + padded_floats(needs.score_keys * kernels.lanes);
+  floats_ = scores_ + padded_floats(float_count(needs.score_keys, kernels.lanes));
 }
 
 Scratch ScratchLayout::shared(float* memory) const noexcept {

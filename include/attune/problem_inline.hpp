@@ -17,6 +17,7 @@ inline double clamped_sum_below(double x, double keys) noexcept {
 
 /// Σ over queries i of clamp(i + shift, 0, keys): how many keys lie before a limit that moves with the query.
 inline double keys_before(double shift, double queries, double keys) noexcept {
+  shift = std::clamp(shift, -queries, keys);  // beyond it is the same, but numbers of that size would lose the others
   return clamped_sum_below(queries + shift, keys) - clamped_sum_below(shift, keys);
 }
 

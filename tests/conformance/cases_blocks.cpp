@@ -212,6 +212,21 @@ void blocks_are_walls(Session& session, double number) {
   }
 }
 
+/// Chunks of keys that no row attends, before and behind those that are, under a map that would take all.
+void chunks_without_attended_keys(Session& session) {
+  for (const std::int64_t keys : {1000, 6000}) {
+    Spec spec = with_blocks(1, keys, 1, 64);
+    spec.block_density = 1;
+    spec.causal = true;
+    spec.window_left = 100;
+    session.expect_agrees(spec);
+    spec.window_left = -1;
+    spec.align = Align::Kind::offset;
+    spec.offset = 50;
+    session.expect_agrees(spec);
+  }
+}
+
 void add_laws(std::vector<Case>& cases) {
   const auto add = [&](const std::string& name, std::function<void(Session&)> run, TraitSet needs = {}) {
     cases.push_back({"blocks/law/" + name, Tier::quick, std::move(run), needs});
@@ -224,6 +239,7 @@ void add_laws(std::vector<Case>& cases) {
       add("mask/" + what, [=](Session& s) { stands_for_a_mask(s, spec); });
     }
   }
+  add("chunks_without_attended_keys", chunks_without_attended_keys);
   for (const std::int64_t block : {1, 7, 16, 64})
     add("permutation/b" + std::to_string(block), [=](Session& s) { permuted_blocks(s, block); });
   for (const auto& [what, number] :

@@ -4,6 +4,7 @@
 // session.expect_agrees(workload). Push it under "extreme/…" in extreme_cases().
 #include <cmath>
 #include <limits>
+#include <sstream>
 #include <string>
 
 #include <attune/tolerance.hpp>
@@ -119,6 +120,65 @@ void poisoned_key(Session& session, double number, std::int64_t j, bool in_value
   }
 }
 
+/// The same behind the last key that causal leaves, where a pair, a block or a chunk may hold both: nobody notices.
+void poisoned_future(Session& session, double number) {
+  struct Sizes {
+    std::int64_t queries, keys, offset;
+  };
+  for (const DType dtype : {DType::f32, DType::f16, DType::bf16}) {
+    for (const Sizes& sizes : {Sizes{1, 70, 12}, {15, 64, 0}, {16, 64, 5}, {19, 70, 30}, {16, 1024, 501}}) {
+      Spec spec = plain(sizes.queries, sizes.keys, true);
+      spec.set_dtype(dtype);
+      spec.align = Align::Kind::offset;
+      spec.offset = sizes.offset;
+      Workload w = session.draw(session.with_lse(spec));
+      const std::int64_t first = sizes.offset + sizes.queries;
+      for (std::int64_t h = 0; h < spec.kv_heads; ++h) w.value[w.value_at(0, h, first) + 5] = number;
+      session.expect_agrees(w);
+    }
+  }
+}
+
+/// Weights of a row that attends +inf: NaN wherever a key is attended, also where a weight would underflow.
+void weights_of_poisoned_row(Session& session) {
+  for (const std::int64_t queries : {1, 19}) {
+    Spec spec = plain(queries, 70, true);
+    spec.weights = true;
+    Workload w = session.draw(spec);
+    for (std::int64_t h = 0; h < spec.kv_heads; ++h)
+      for (std::int64_t d = 0; d < spec.head_dim; ++d) w.key[w.key_at(0, h, 40) + d] = infinity;
+    for (double& number : w.query.values) number = std::abs(number) + 0x1p-4;
+    session.expect_agrees(w);
+  }
+}
+
+/// Equal weights round alike: sums that are one long chain drift away.
+void equal_weights(Session& session, std::int64_t queries, std::int64_t keys) {
+  Spec spec = plain(queries, keys);
+  spec.set_dims(8);
+  spec.sinks = true;
+  Workload w = session.draw(session.with_lse(spec));
+  set_all(w.query, 0);
+  for (const double sink : {0.3, 1.0, 2.3, 3.7}) {
+    set_all(w.sinks, round_to(DType::f32, sink));
+    set_all(w.value, round_to(DType::f32, 0.7));
+    session.expect_agrees(w);
+  }
+}
+
+/// Factors at either end of the range whose product is an ordinary number.
+void large_and_small_factors(Session& session) {
+  for (const std::int64_t queries : {1, 19}) {
+    Workload w = session.draw(session.with_lse(plain(queries, 70)));
+    for (const auto& [scale, size] : {std::pair{1e-36, 1e18}, {3e38, 1e-20}, {-3e38, 1e-20}}) {
+      w.spec.scale = scale;
+      for (Array* array : {&w.query, &w.key})
+        for (double& number : array->values) number = round_to(DType::f32, std::copysign(size, number));
+      session.expect_agrees(w);
+    }
+  }
+}
+
 void poisoned_query(Session& session, double number) {
   Workload w = session.draw(session.with_lse(plain(19, 70)));
   w.query[4 * w.spec.head_dim + 3] = number;
@@ -194,8 +254,14 @@ void sink_alone(Session& session, double sink) {
   Spec spec = plain(30, 12, true);
   spec.sinks = true;
   Workload w = session.draw(session.with_lse(spec));
-  set_all(w.sinks, sink);
+  set_all(w.sinks, round_to(DType::f32, sink));
   session.expect_agrees(w);
+}
+
+std::string short_number(double number) {
+  std::ostringstream text;
+  text << number;
+  return text.str();
 }
 
 void half_range(Session& session) {
@@ -231,6 +297,16 @@ std::vector<Case> extreme_cases() {
     }
     add(std::string(what) + "/query", [=](Session& s) { poisoned_query(s, number); });
   }
+  for (const auto& [what, value] : {std::pair{"nan", nan}, {"inf", infinity}}) {
+    const auto number = value;
+    add(std::string(what) + "/future", [=](Session& s) { poisoned_future(s, number); });
+  }
+  add("inf/weights", weights_of_poisoned_row);
+  for (const std::int64_t queries : {1, 40})
+    for (const std::int64_t keys : {1000, 4096, 16384})
+      add("equal_weights/q" + std::to_string(queries) + "_k" + std::to_string(keys),
+          [=](Session& s) { equal_weights(s, queries, keys); });
+  add("large_and_small_factors", large_and_small_factors);
   add("overflowing_row", overflowing_row);
   add("subnormals", subnormals);
   add("zero/batch", [](Session& s) { zero_size(s, [](Spec& spec) { spec.batch = 0; }); });
@@ -241,8 +317,8 @@ std::vector<Case> extreme_cases() {
       [](Session& s) { zero_size(s, [](Spec& spec) { spec.batch = spec.queries = spec.keys = spec.value_dim = 0; }); });
   add("empty_rows", empty_rows);
   add("empty_windows", empty_windows);
-  for (const double sink : {-1e4, 0.0, 1e4})
-    add("sink/" + std::to_string(static_cast<int>(sink)), [=](Session& s) { sink_alone(s, sink); });
+  for (const double sink : {-3.4e38, -1e4, 0.0, 1e4, 3.4e38})
+    add("sink/" + short_number(sink), [=](Session& s) { sink_alone(s, sink); });
   add("half_range", half_range);
   return cases;
 }

@@ -124,6 +124,14 @@ TEST(AttendedPairs, TakeNoTimeForHugeLengths) {
   EXPECT_EQ(attended_pairs(problem, Extents::padded(1, length, length)), half_square);
 }
 
+TEST(AttendedPairs, AreAllUnderWindowsThatLimitNothing) {
+  Problem problem;
+  for (const std::int64_t window : {std::int64_t{1} << 40, std::numeric_limits<std::int64_t>::max()}) {
+    problem.window_left = problem.window_right = window;
+    EXPECT_EQ(attended_pairs(problem, Extents::padded(1, 512, 512)), 512 * 512) << window;
+  }
+}
+
 TEST(Flops, CountBothProducts) {
   Problem problem;
   problem.heads = 2;
