@@ -1,5 +1,5 @@
 # The one list of instruction sets: name | xsimd architecture | compiler flags | what the CPU must have, in the words of
-# __builtin_cpu_supports (nothing: every CPU of the architecture has it). Weakest first. Declarations, selection, tests and benches all follow from it.
+# __builtin_cpu_supports (nothing: every CPU of the architecture has it). Weakest first. Declarations, tests and benches follow from it; CONTRIBUTING.md says where a new name is wanted besides.
 # (F16C goes unchecked beside AVX2: every CPU with AVX2 has it, and clang 14 has no word for it.)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|amd64|AMD64")
   set(ATTUNE_INSTRUCTION_SETS

@@ -72,8 +72,8 @@ constexpr std::int64_t place_in_streams(std::int64_t i, std::int64_t count, int 
   return i < in_stream * places ? offset_in_streams(i, in_stream, 1, places) : i;
 }
 
-/// DecodeKernels::weighted_sum adds values in turns, each summed from 0: so many where they are small, else half of that,
-/// a quarter and so on, and less at the end of the rows.
+/// DecodeKernels::weighted_sum adds values in turns, each summed from 0: so many where they are small, else half of
+/// that, a quarter and so on, and less at the end of the rows.
 constexpr std::int64_t most_values_in_turn = 128;
 
 /// Rows of keys or values where they lie in memory, their elements following each other.

@@ -3,6 +3,8 @@
 // queries and keys, of keys in weights and values. Empty for instruction sets without the instruction.
 #pragma once
 
+#include <algorithm>
+
 #include "backends/kernels/kernels.hpp"
 #include "backends/kernels/vector.hpp"
 

@@ -1,6 +1,7 @@
 # Talks to the worker as bench/peers does: all values are the same, and so must their mean be (of four: exactly); what
 # is wrong is an answer, not the end.
 #   cmake -DWORKER=… -DFOLDER=… -P worker_test.cmake
+cmake_minimum_required(VERSION 3.25)
 string(REPEAT "1111" 48 inputs)  # query, key and value, 64 bytes each: 0x31313131 is 2.6e-9
 string(REPEAT "0000" 16 spoilt)
 file(WRITE ${FOLDER}/worker_test.memory "${inputs}${spoilt}")

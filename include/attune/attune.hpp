@@ -7,4 +7,5 @@
 #include <attune/executor.hpp>
 #include <attune/linear_attention.hpp>
 #include <attune/multi_head_attention.hpp>
+#include <attune/peak.hpp>
 #include <attune/tensor.hpp>

@@ -42,8 +42,8 @@ struct AttentionOptions {
   std::int64_t window_right = -1;  // keys after it that are kept; −1: all
   double softcap = 0;              // c > 0: s becomes c · tanh(s / c); 0: none. At least f32's smallest normal
 
-  /// bool (true = may attend) or f32, f16, bf16, f64 (added to the score), rank 1 to 4, broadcast
-  /// right-aligned over [B, H, Sq, Sk] without being copied. Not together with cu_seqlens.
+  /// bool (true = may attend) or f32, f16, bf16, with tensors of f64 f64 too (added to the score), rank 1 to 4,
+  /// broadcast right-aligned over [B, H, Sq, Sk] without being copied. Not together with cu_seqlens.
   std::optional<TensorView> attn_mask{};
   /// bool, [B or 1, H or 1, ⌈Sq / block_queries⌉, ⌈Sk / block_keys⌉]: true = the queries of this block may attend
   /// the keys of this block, as far as every other option lets them. What is false costs nothing: the way to

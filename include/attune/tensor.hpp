@@ -77,13 +77,11 @@ constexpr std::int64_t stride_of(std::int64_t a, std::int64_t b) noexcept {
 
 }  // namespace detail
 
-/// Row-major, the last index fastest. At most max_rank sizes.
+/// Row-major, the last index fastest. More than max_rank sizes give a layout of rank 0, which every call refuses.
 constexpr TensorLayout contiguous(std::initializer_list<std::int64_t> shape) noexcept {
   TensorLayout layout;
-  for (std::int64_t size : shape) {
-    if (layout.rank == max_rank) break;
-    layout.shape[static_cast<std::size_t>(layout.rank++)] = size;
-  }
+  if (shape.size() > static_cast<std::size_t>(max_rank)) return layout;
+  for (std::int64_t size : shape) layout.shape[static_cast<std::size_t>(layout.rank++)] = size;
   std::int64_t stride = 1;
   for (int axis = layout.rank; axis-- > 0;) {
     layout.strides[static_cast<std::size_t>(axis)] = stride;

@@ -1,6 +1,7 @@
 // A bench that does not notice a wrong result proves nothing.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "bench/read_bandwidth.hpp"

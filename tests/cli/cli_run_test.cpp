@@ -1,6 +1,7 @@
 // `attune run`: each option gives, bit for bit, what the library gives when it is called directly.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <numeric>
 
 #include "tests/cli/sample.hpp"

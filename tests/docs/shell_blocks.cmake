@@ -1,6 +1,7 @@
 # Runs the ```sh blocks of a document, in order, as one script in an empty folder, as somebody would who has Attune
 # installed in PREFIX and a home of their own. Fails where a command does.
 #   cmake -DDOCUMENT=… -DPREFIX=… -DFOLDER=… -DCXX=… -P shell_blocks.cmake
+cmake_minimum_required(VERSION 3.25)
 file(READ "${DOCUMENT}" rest)
 set(script "set -eux\n")
 while(TRUE)
@@ -16,6 +17,10 @@ while(TRUE)
   math(EXPR end "${end} + 3")
   string(SUBSTRING "${rest}" ${end} -1 rest)
 endwhile()
+
+if(script STREQUAL "set -eux\n")
+  message(FATAL_ERROR "${DOCUMENT} has no commands")
+endif()
 
 file(REMOVE_RECURSE "${FOLDER}")
 file(MAKE_DIRECTORY "${FOLDER}/home")

@@ -3,6 +3,7 @@
 // Tolerances: a sum of n products of magnitude at most 1 carries at most n roundings of 2⁻²⁴ of a partial sum that is
 // at most n, so n² · 2⁻²⁴ is certain; a scale multiplies it.
 #include <gtest/gtest.h>
+#include <algorithm>
 
 #include <cmath>
 #include <cstdlib>

@@ -1,6 +1,7 @@
 # Fails when the objects of two instruction sets define the same weak symbol: the linker would keep one of the two, and a
 # machine without its instructions would crash in code that was meant for it.
 #   cmake -DNM=nm -DOBJECTS=a.o,b.o -P weak_symbols.cmake
+cmake_minimum_required(VERSION 3.25)
 string(REPLACE "," ";" objects "${OBJECTS}")
 set(all "")
 foreach(object IN LISTS objects)

@@ -1,5 +1,6 @@
 // What must hold whatever the numbers are. A law is a function from an implementation to what is wrong with it: add it
 // to the list at the end.
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>

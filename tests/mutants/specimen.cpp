@@ -20,7 +20,7 @@ float at(const TensorView& tensor, std::int64_t b, std::int64_t h, std::int64_t 
 /// Some rows of one query head, in one worker's scratch.
 class Tile {
  public:
-  Tile(const Arguments& arguments, Bug bug, std::int64_t block, std::int64_t member, std::int64_t head, float* scratch)
+  Tile(const Arguments& arguments, Bug bug, std::int64_t block, std::int64_t member, std::int64_t head, double* scratch)
       : a_(arguments),
         bug_(bug),
         block_(block),
@@ -47,10 +47,10 @@ class Tile {
 
  private:
   bool has(Bug bug) const { return bug_ == bug; }
-  // A row's state: maximum, sum, and the accumulators of its output.
-  float& maximum(std::int64_t row) { return scratch_[row * (a_.value_dim + 2)]; }
-  float& sum(std::int64_t row) { return scratch_[row * (a_.value_dim + 2) + 1]; }
-  float* accumulators(std::int64_t row) { return scratch_ + row * (a_.value_dim + 2) + 2; }
+  // A row's state: maximum, sum, and the accumulators of its output; in f64, so that long sums do not drift.
+  double& maximum(std::int64_t row) { return scratch_[row * (a_.value_dim + 2)]; }
+  double& sum(std::int64_t row) { return scratch_[row * (a_.value_dim + 2) + 1]; }
+  double* accumulators(std::int64_t row) { return scratch_ + row * (a_.value_dim + 2) + 2; }
   bool has_sink() const { return a_.sinks.data != nullptr && !has(Bug::ignores_sinks); }
   float sink() const { return a_.sinks.as<float>()[head_ * a_.sinks.strides[0]]; }
 
@@ -148,11 +148,11 @@ class Tile {
     float scores[2 * usual_block];
     const bool any = score_block(i, begin, end, scores);
     if (!any && !has(Bug::reads_padding) && !has(Bug::masks_by_multiplying)) return;
-    const float before = maximum(row);
-    for (std::int64_t j = 0; j < end - begin; ++j) maximum(row) = std::max(maximum(row), scores[j]);
+    const double before = maximum(row);
+    for (std::int64_t j = 0; j < end - begin; ++j) maximum(row) = std::max(maximum(row), double{scores[j]});
     if (any && !has(Bug::no_rescale)) rescale(row, std::exp(before - maximum(row)));
     for (std::int64_t j = begin; j < end; ++j) {
-      const float s = scores[j - begin];
+      const double s{scores[j - begin]};
       if (s != minus_infinity)
         add_value(row, j, std::exp(s - maximum(row)));
       else if (has(Bug::masks_by_multiplying) || (has(Bug::reads_padding) && j >= member_.keys))
@@ -160,21 +160,21 @@ class Tile {
     }
   }
 
-  void rescale(std::int64_t row, float factor) {
+  void rescale(std::int64_t row, double factor) {
     sum(row) *= factor;
     for (std::int64_t d = 0; d < a_.value_dim; ++d) accumulators(row)[d] *= factor;
   }
 
-  void add_value(std::int64_t row, std::int64_t j, float weight) {
+  void add_value(std::int64_t row, std::int64_t j, double weight) {
     sum(row) += weight;
     const std::int64_t dims = has(Bug::assumes_equal_dims) ? std::min(a_.value_dim, a_.head_dim) : a_.value_dim;
     const std::int64_t stride = has(Bug::assumes_inner_stride) ? 1 : a_.value.strides[3];
     const float* const value = a_.value.as<float>() + member_.batch * a_.value.strides[0] +
                                kv_head_ * a_.value.strides[1] + (member_.first_key + j) * a_.value.strides[2];
     for (std::int64_t d = 0; d < dims; ++d) {
-      float& accumulator = accumulators(row)[d];
-      accumulator += weight * value[d * stride];
-      if (has(Bug::bf16_accumulator)) accumulator = to_float(to_bfloat16(static_cast<double>(accumulator)));
+      double& accumulator = accumulators(row)[d];
+      accumulator += weight * double{value[d * stride]};
+      if (has(Bug::bf16_accumulator)) accumulator = double{to_float(to_bfloat16(accumulator))};
     }
   }
 
@@ -184,21 +184,22 @@ class Tile {
     float* const out =
         a_.out.as<float>() + member_.batch * a_.out.strides[0] + head_ * a_.out.strides[1] + query * a_.out.strides[2];
     for (std::int64_t d = 0; d < a_.value_dim; ++d)
-      out[d * a_.out.strides[3]] = empty ? 0.0f : accumulators(row)[d] / sum(row);
+      out[d * a_.out.strides[3]] = empty ? 0.0f : static_cast<float>(accumulators(row)[d] / sum(row));
     if (has(Bug::writes_past_out) && query == a_.out.shape[2] - 1) out[a_.value_dim * a_.out.strides[3]] = 0;
-    const float lse = sum(row) == 0 ? minus_infinity : maximum(row) + std::log(sum(row));
+    const float lse = sum(row) == 0 ? minus_infinity : static_cast<float>(maximum(row) + std::log(sum(row)));
     if (a_.lse.data != nullptr) {
       const auto& strides = a_.lse.strides;
       a_.lse.as<float>()[member_.batch * strides[0] + head_ * strides[1] + query * strides[2]] = reported(lse, row);
     }
-    if (a_.weights.data != nullptr) write_weights(i, has(Bug::weights_not_normalised) ? maximum(row) : lse);
+    if (a_.weights.data != nullptr)
+      write_weights(i, has(Bug::weights_not_normalised) ? static_cast<float>(maximum(row)) : lse);
   }
 
   float reported(float lse, std::int64_t row) {
     if (has(Bug::lse_base_2)) return lse * 1.44269504f;
-    if (has(Bug::lse_without_maximum)) return std::log(sum(row));
+    if (has(Bug::lse_without_maximum)) return static_cast<float>(std::log(sum(row)));
     if (has(Bug::lse_without_sink) && has_sink())
-      return maximum(row) + std::log(sum(row) - std::exp(sink() - maximum(row)));
+      return static_cast<float>(maximum(row) + std::log(sum(row) - std::exp(double{sink()} - maximum(row))));
     return lse;
   }
 
@@ -218,7 +219,7 @@ class Tile {
   std::int64_t index_;  // of the member, packed ones counted
   Member member_;
   std::int64_t head_, kv_head_;
-  float* scratch_;
+  double* scratch_;
 };
 
 class SpecimenPlan final : public Plan {
@@ -226,7 +227,7 @@ class SpecimenPlan final : public Plan {
   SpecimenPlan(const Problem& problem, Bug bug) : Plan(problem), bug_(bug) {}
 
   std::size_t workspace_bytes(const Extents&, int num_threads) const noexcept override {
-    return static_cast<std::size_t>(num_threads) * scratch_floats() * sizeof(float);
+    return static_cast<std::size_t>(num_threads) * scratch_doubles() * sizeof(double);
   }
 
   Status execute(const Arguments& arguments, std::span<std::byte> workspace,
@@ -238,8 +239,8 @@ class SpecimenPlan final : public Plan {
       const std::int64_t head = item / tiles % arguments.heads, member = item / tiles / arguments.heads;
       const std::int64_t end = std::min(first + tile_rows, arguments.member(member).queries);
       if (bug_ == Bug::shared_scratch) worker = 0;
-      float* const scratch =
-          reinterpret_cast<float*>(workspace.data()) + static_cast<std::size_t>(worker) * scratch_floats();
+      double* const scratch =
+          reinterpret_cast<double*>(workspace.data()) + static_cast<std::size_t>(worker) * scratch_doubles();
       if (first < end) Tile(arguments, bug_, block, member, head, scratch).run(first, end);
     };
     executor.parallel_for(arguments.members * arguments.heads * tiles, compute);
@@ -249,9 +250,9 @@ class SpecimenPlan final : public Plan {
   std::string describe(const Extents&, int) const override { return "tiles of 4 queries, blocks of 16 keys"; }
 
  private:
-  std::size_t scratch_floats() const noexcept {
-    const auto floats = static_cast<std::size_t>(tile_rows * (problem().value_dim + 2));
-    return (floats + 15) / 16 * 16;  // workers do not share cache lines
+  std::size_t scratch_doubles() const noexcept {
+    const auto doubles = static_cast<std::size_t>(tile_rows * (problem().value_dim + 2));
+    return (doubles + 7) / 8 * 8;  // workers do not share cache lines
   }
 
   static std::int64_t longest(const Arguments& arguments) noexcept {

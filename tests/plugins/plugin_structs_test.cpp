@@ -1,6 +1,7 @@
 // The structs of the plugin ABI: what they carry, and how they are read when only their writer knows how long they are.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include <attune/plugin_structs.hpp>

@@ -1,4 +1,6 @@
 // What a variant says it attends, against weights that the library computes with the variant's options.
+#include <algorithm>
+
 #include <gtest/gtest.h>
 
 #include <attune/attune.hpp>

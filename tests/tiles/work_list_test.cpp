@@ -1,6 +1,7 @@
 // However the work is cut, every row belongs to exactly one item.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <tuple>
 #include <utility>

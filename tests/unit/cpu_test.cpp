@@ -11,6 +11,8 @@
 #include <string>
 
 #include <attune/machine.hpp>
+#include "backends/kernels/instruction_sets.hpp"
+#include "engine/machines.hpp"
 
 namespace attune::detail {
 namespace {
@@ -35,6 +37,11 @@ TEST(CpuName, IsMadeOfNumbersOnArm) {
 TEST(CpuName, IsUnknownWhereNothingIsTold) {
   for (const char* text : {"", "processor : 0\n", "model name\n", "model name :\n", "CPU part : 0xd0c\n"})
     EXPECT_EQ(name_in(text), "unknown") << text;
+}
+
+TEST(InstructionSets, AllHaveNamesThatCallersKnow) {
+  for (const kernels::InstructionSet& set : kernels::instruction_sets())
+    EXPECT_TRUE(parse_isa(set.kernels->name)) << set.kernels->name;
 }
 
 class Caches : public testing::Test {

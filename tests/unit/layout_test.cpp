@@ -19,6 +19,7 @@ TEST(Layouts, UsualOnesInMemoryOrder) {
   EXPECT_EQ(bhsd(2, 3, 5, 7).strides, (Sizes{105, 35, 7, 1}));
   EXPECT_EQ(bshd(2, 5, 3, 7).shape, (Sizes{2, 3, 5, 7}));
   EXPECT_EQ(bshd(2, 5, 3, 7).strides, (Sizes{105, 7, 21, 1}));
+  EXPECT_EQ(contiguous({1, 2, 3, 4, 5}).rank, 0);
   EXPECT_EQ(packed(11, 3, 7).rank, 3);
   EXPECT_EQ(packed(11, 3, 7).strides, (Sizes{21, 7, 1, 0}));
 }
