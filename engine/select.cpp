@@ -196,8 +196,7 @@ Pick pick(const Registry& registry, const Machines& machines, const Request& req
   const bool by_estimate = found.rule == estimate_rule && !request.isa;
   const Machine& machine =
       by_estimate ? fitting_machine(*found.entry, machines, request) : machine_for(*found.entry, machines, request.isa);
-  const int threads = found.entry->backend->parallel() ? request.threads : 1;
-  return {found.entry, found.rule, &machine, threads, {}};
+  return {found.entry, found.rule, &machine, request.threads, {}};
 }
 
 Choice choice_of(const Registry& registry, const Machines& machines, const Request& request, const Pick& picked) {

@@ -143,6 +143,9 @@ class Tile {
     return any;
   }
 
+  /// In f32: so the bits go by where blocks end.
+  static double exponential(double difference) { return double{std::exp(static_cast<float>(difference))}; }
+
   /// One block of keys into a row's state: the maximum may grow, and what is there is scaled down to it.
   void absorb(std::int64_t i, std::int64_t row, std::int64_t begin, std::int64_t end) {
     float scores[2 * usual_block];
@@ -150,11 +153,11 @@ class Tile {
     if (!any && !has(Bug::reads_padding) && !has(Bug::masks_by_multiplying)) return;
     const double before = maximum(row);
     for (std::int64_t j = 0; j < end - begin; ++j) maximum(row) = std::max(maximum(row), double{scores[j]});
-    if (any && !has(Bug::no_rescale)) rescale(row, std::exp(before - maximum(row)));
+    if (any && !has(Bug::no_rescale)) rescale(row, exponential(before - maximum(row)));
     for (std::int64_t j = begin; j < end; ++j) {
       const double s{scores[j - begin]};
       if (s != minus_infinity)
-        add_value(row, j, std::exp(s - maximum(row)));
+        add_value(row, j, exponential(s - maximum(row)));
       else if (has(Bug::masks_by_multiplying) || (has(Bug::reads_padding) && j >= member_.keys))
         add_value(row, j, 0);
     }
