@@ -29,10 +29,10 @@ template <int N, bool careful, typename Exponent>
   return sum_of<N>(p);
 }
 
-/// The weights may replace the scores: pairs are never ahead of those that are still to be read.
 template <bool careful, typename Exponent>
-inline Vec exponentiate_pairs(const float* scores, std::int64_t key_count, Exponent exponent, float* pairs) {
+inline Vec exponentiate_pairs(float* scores, std::int64_t key_count, Exponent exponent) {
   Vec sum(0.0f);
+  float* pairs = scores;  // never ahead of the scores that are still to be read
   for (; key_count >= 4; key_count -= 4, scores += 4 * tile_lanes, pairs += 2 * tile_lanes)
     sum = sum + weigh_pairs<4, careful>(scores, exponent, pairs);
   if (key_count == 3) return sum + weigh_pairs<3, careful>(scores, exponent, pairs);
@@ -46,12 +46,9 @@ bool pair_softmax_lanes(float* scores, std::int64_t key_count, float scale, cons
                         float* alpha) {
   const Vec factor(scale);
   return advance<natural>(load(row_max) * factor, m, l, alpha, [&](Vec shift) {
-    // Natural scores come scaled.
-    const auto exponent = [&](Vec score) {
+    return exponentiate_pairs<careful>(scores, key_count, [&](Vec score) {
+      // Natural scores come scaled.
       return natural ? in_log2<natural>(score - shift) : multiply_add(score, factor, -shift);
-    };
-    return sum_of_runs(key_count, [&](std::int64_t first, std::int64_t count) {
-      return exponentiate_pairs<careful>(scores + first * tile_lanes, count, exponent, scores + first / 2 * tile_lanes);
     });
   });
 }

@@ -1,8 +1,6 @@
 // Softmax down the lanes of a block of scores [key][lane].
 #pragma once
 
-#include <algorithm>
-
 #include "backends/kernels/kernels.hpp"
 #include "backends/kernels/vector.hpp"
 
@@ -51,16 +49,6 @@ template <int N, bool careful, bool natural>
   return sum_of<N>(p);
 }
 
-/// The sum of f(first, count) over runs of keys, each from 0: as values do from block to block (value_tile.hpp).
-template <typename F>
-[[gnu::always_inline]] inline Vec sum_of_runs(std::int64_t key_count, F f) {
-  constexpr std::int64_t in_run = 256;
-  Vec sum = f(std::int64_t{0}, std::min(key_count, in_run));
-  for (std::int64_t first = in_run; first < key_count; first += in_run)
-    sum = sum + f(first, std::min(key_count - first, in_run));
-  return sum;
-}
-
 /// Scores of one vector of lanes to weights; returns their sum. Which keys are added first depends on their place in
 /// the block alone.
 template <bool careful, bool natural>
@@ -103,9 +91,7 @@ bool softmax_block(float* scores, std::int64_t key_count, const float* row_max, 
 #pragma GCC unroll 2
   for (int lane = 0; lane < V * vector_lanes; lane += vector_lanes)
     grew |= advance<natural>(load(row_max + lane), m + lane, l + lane, alpha + lane, [&](Vec shift) {
-      return sum_of_runs(key_count, [&](std::int64_t first, std::int64_t count) {
-        return exponentiate<careful, natural>(scores + lane + first * tile_lanes, count, shift);
-      });
+      return exponentiate<careful, natural>(scores + lane, key_count, shift);
     });
   return grew;
 }

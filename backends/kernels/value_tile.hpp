@@ -13,16 +13,21 @@ namespace {
 /// would drift where all terms are of one sign.
 template <int C, int V>
 inline void add_columns(const Block<C, V>& sum, Start start, const float* alpha, float* out) {
+  const auto store_each = [&](auto joint) __attribute__((always_inline)) {
 #pragma GCC unroll 8
-  for (int c = 0; c < C; ++c)
+    for (int c = 0; c < C; ++c)
 #pragma GCC unroll 2
-    for (int v = 0; v < V; ++v) {
-      float* const at = out + c * tile_lanes + v * vector_lanes;
-      Vec joint = sum[c][v];
-      if (start == Start::add) joint = load(at) + joint;
-      if (start == Start::rescale) joint = multiply_add(load(at), load(alpha + v * vector_lanes), joint);
-      store(at, joint);
-    }
+      for (int v = 0; v < V; ++v) {
+        float* const at = out + c * tile_lanes + v * vector_lanes;
+        store(at, joint(at, v, sum[c][v]));
+      }
+  };
+  if (start == Start::zero) return store_each([](const float*, int, Vec x) { return x; });
+  if (start == Start::add) return store_each([](const float* at, int, Vec x) { return load(at) + x; });
+  Row<V> factor;
+#pragma GCC unroll 2
+  for (int v = 0; v < V; ++v) factor[v] = load(alpha + v * vector_lanes);
+  store_each([&](const float* at, int v, Vec x) { return multiply_add(load(at), factor[v], x); });
 }
 
 /// out[c][lane] = start(out) + Σ_key values[key][c] · weights[key][lane] for c < C.

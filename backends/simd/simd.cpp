@@ -107,20 +107,17 @@ void SimdPlan::for_each_part(const QueryTile& tile, const KeyBlock& all, float* 
 
 void SimdPlan::compute(QueryTile& tile, const KeyBlock& all, bool careful, const Scratch& scratch) const noexcept {
   alignas(64) float row_max[tiles::max_lanes];
-  std::int64_t key_count = 0;
+  bool first = true;
   for_each_part(tile, all, scratch.scores, [&](const KeyBlock& part, float* scores) {
-    const bool first = key_count == 0;
     tile.score(part, {}, scores, first ? row_max : scratch.row_max);
     for (int lane = 0; lane < kernels_.lanes && !first; ++lane)
       row_max[lane] = std::max(row_max[lane], scratch.row_max[lane]);
-    key_count += part.count;
+    first = false;
   });
-  if (key_count == 0) return;
-  tile.softmax(scratch.scores, key_count, row_max, careful);
-  const float* weights = scratch.scores;
-  for_each_part(tile, all, scratch.scores, [&](const KeyBlock& part, float*) {
-    tile.add_values(weights, part, careful, {});
-    weights += part.count * tile.weight_floats_per_key();
+  // Part by part under the maximum of all: a sum over thousands of weights in one chain would drift.
+  for_each_part(tile, all, scratch.scores, [&](const KeyBlock& part, float* scores) {
+    tile.softmax(scores, part.count, row_max, careful);
+    tile.add_values(scores, part, careful, {});
   });
 }
 

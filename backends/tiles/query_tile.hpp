@@ -78,7 +78,6 @@ class QueryTile {
 
   /// Do weights keep the scores' precision? Those of pairs are rounded, and two keys share the room of one.
   bool keeps_weights() const noexcept { return pairs_ == nullptr; }
-  std::int64_t weight_floats_per_key() const noexcept { return keeps_weights() ? lanes() : lanes() / 2; }
 
   /// Adds weights · values.
   void add_values(const float* weights, const KeyBlock& part, bool careful, const kernels::Ahead& ahead) noexcept;
