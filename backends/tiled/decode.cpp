@@ -24,6 +24,7 @@ static_assert(max_decode_tiles < max_tiles_per_item);  // scratch memory for the
 
 struct Decode::Run {
   const Arguments& arguments;
+  bool packed;
   std::int64_t most_chunks;
   std::size_t state_floats, scratch_floats, worker_floats;
   float *scratch, *own, *states;
@@ -31,6 +32,35 @@ struct Decode::Run {
   HeadRows head(std::int64_t index) const noexcept {
     return tiles::head_rows(arguments, index / arguments.kv_heads, index % arguments.kv_heads);
   }
+
+  // Each chunk of each head has a place, those of a head one after the other.
+  std::int64_t places_before(std::int64_t member) const noexcept {
+    if (!packed) return arguments.kv_heads * member * most_chunks;
+    if (member < arguments.members)
+      return arguments.kv_heads * first_packed_place(member, arguments.member(member).first_key);
+    const Member last = arguments.member(member - 1);
+    return arguments.kv_heads * first_packed_place(member, last.first_key + last.keys);
+  }
+  std::int64_t first_place(std::int64_t head) const noexcept {
+    const std::int64_t member = head / arguments.kv_heads, before = places_before(member);
+    const std::int64_t of_head = (places_before(member + 1) - before) / arguments.kv_heads;
+    return before + head % arguments.kv_heads * of_head;
+  }
+  /// The head that the place belongs to.
+  std::int64_t head_of(std::int64_t place) const noexcept {
+    std::int64_t member = place / (arguments.kv_heads * most_chunks);
+    if (packed) {
+      std::int64_t end = arguments.members;
+      for (member = 0; end - member > 1;) {
+        const std::int64_t middle = member + (end - member) / 2;
+        (places_before(middle) <= place ? member : end) = middle;
+      }
+    }
+    const std::int64_t before = places_before(member);
+    const std::int64_t of_head = (places_before(member + 1) - before) / arguments.kv_heads;
+    return member * arguments.kv_heads + (place - before) / of_head;
+  }
+
   float* state(std::int64_t index) const noexcept { return states + static_cast<std::size_t>(index) * state_floats; }
   float* scratch_of(int worker) const noexcept { return scratch + static_cast<std::size_t>(worker) * scratch_floats; }
   float* own_of(int worker) const noexcept { return own + static_cast<std::size_t>(worker) * worker_floats; }
@@ -55,8 +85,9 @@ std::size_t Decode::floats(const Extents& extents, int num_threads) const noexce
   const std::int64_t rows = problem_.group() * extents.queries;
   if (rows == 0 || (rows > most_rows() && !problem_.cu_seqlens)) return 0;
   const std::int64_t taken = std::min(rows, most_rows());
-  const std::int64_t states =
-      tiles::float_count(tiles::float_count(extents.batch, problem_.kv_heads), most_chunks(extents.keys));
+  const std::int64_t places = problem_.cu_seqlens ? first_packed_place(extents.batch, extents.total_keys)
+                                                  : tiles::float_count(extents.batch, most_chunks(extents.keys));
+  const std::int64_t states = tiles::float_count(places, problem_.kv_heads);
   return worker_floats(taken) * static_cast<std::size_t>(num_threads) +
          static_cast<std::size_t>(tiles::float_count(static_cast<std::int64_t>(state_floats(taken)), states));
 }
@@ -72,10 +103,17 @@ void Decode::run(const Arguments& arguments, std::int64_t most_chunks, float* sc
   for (std::int64_t member = 0; member < arguments.members; ++member)
     if (const HeadRows head = tiles::head_rows(arguments, member, 0); takes(head)) rows = std::max(rows, head.count);
   float* states = memory + worker_floats(rows) * static_cast<std::size_t>(num_threads);
-  const Run run{arguments, most_chunks, state_floats(rows), scratch_.floats(), worker_floats(rows), scratch,
-                memory,    states};
+  const Run run{arguments,
+                problem_.cu_seqlens,
+                most_chunks,
+                state_floats(rows),
+                scratch_.floats(),
+                worker_floats(rows),
+                scratch,
+                memory,
+                states};
   const std::int64_t heads = arguments.members * arguments.kv_heads;
-  const std::int64_t items = heads * most_chunks;
+  const std::int64_t items = run.places_before(arguments.members);
   // Threads take items in turn: so each has a run of chunks that follow each other, and what it fetches ahead is what
   // it reads next.
   const auto compute_item = [&](std::int64_t item, int worker) noexcept {
@@ -88,8 +126,9 @@ void Decode::run(const Arguments& arguments, std::int64_t most_chunks, float* sc
 }
 
 void Decode::compute(const Run& run, std::int64_t item, int worker) const noexcept {
-  const HeadRows head = run.head(item / run.most_chunks);
-  const std::int64_t chunk = item % run.most_chunks;
+  const std::int64_t index = run.head_of(item);
+  const HeadRows head = run.head(index);
+  const std::int64_t chunk = item - run.first_place(index);
   if (!takes(head) || head.count == 0 || chunk >= chunks(head.member.keys)) return;
   if (!in_lanes(head.count))
     return compute_tiles(run, head, 0, tile_count(head.count), chunk, false, run.scratch_of(worker), run.state(item));
@@ -101,7 +140,7 @@ void Decode::compute(const Run& run, std::int64_t item, int worker) const noexce
 void Decode::join(const Run& run, std::int64_t item, int worker) const noexcept {
   const HeadRows head = run.head(item);
   if (!takes(head) || head.count == 0) return;
-  const std::int64_t first = item * run.most_chunks;
+  const std::int64_t first = run.first_place(item);
   if (in_lanes(head.count)) return join_rows(run, head, run.own_of(worker), first);
   for (std::int64_t tile = 0; tile < tile_count(head.count); ++tile)
     join_tiles(run, head, tile, run.scratch_of(worker), first);

@@ -51,6 +51,11 @@ std::int64_t most_chunks(std::int64_t keys) noexcept {
                    divide_up(std::min(keys, usual_keys), usual_chunk), divide_up(keys, max_chunk)});
 }
 
+std::int64_t first_packed_place(std::int64_t member, std::int64_t first_key) noexcept {
+  static_assert((few_keys + 128) / 256 <= 4);  // no more chunks have few keys
+  return 4 * member + first_key / usual_chunk;
+}
+
 bool splits_keys(std::int64_t rows, int lanes, std::int64_t keys) noexcept {
   return rows <= std::max(lanes, max_decode_rows) && keys > keys_per_chunk(keys);
 }

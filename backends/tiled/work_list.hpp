@@ -67,6 +67,10 @@ std::int64_t keys_per_chunk(std::int64_t keys) noexcept;
 /// No member of so many keys, or of fewer, has more chunks.
 std::int64_t most_chunks(std::int64_t keys) noexcept;
 
+/// Where chunks of packed members have their places, one member behind the other: those of a member whose keys begin at
+/// row `first_key` begin here, and what follows before those of the next is enough. So all of them take O(n).
+std::int64_t first_packed_place(std::int64_t member, std::int64_t first_key) noexcept;
+
 /// Are this member's keys split? `rows` is group · queries.
 bool splits_keys(std::int64_t rows, int lanes, std::int64_t keys) noexcept;
 

@@ -107,4 +107,17 @@ TEST(Decode, NoFewerKeysHaveMoreChunksThanThereIsMemoryFor) {
   }
 }
 
+TEST(Decode, PackedMembersHavePlacesForTheirChunksAndNoMuchMore) {
+  std::int64_t first = 0, member = 0, chunks = 0;
+  for (const std::int64_t keys : {0, 1, 300, 511, 1024, 1025, 20000, 100, 100, 512, 900, 131072, 7}) {
+    const std::int64_t size = attune::tiled::keys_per_chunk(keys), own = (keys + size - 1) / size;
+    const std::int64_t place = attune::tiled::first_packed_place(member, first);
+    first += keys;
+    ++member;
+    chunks += own;
+    ASSERT_GE(attune::tiled::first_packed_place(member, first) - place, own) << keys;
+  }
+  EXPECT_LT(attune::tiled::first_packed_place(member, first), 2 * chunks + 4 * member);
+}
+
 }  // namespace
