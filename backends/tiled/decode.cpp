@@ -41,24 +41,22 @@ struct Decode::Run {
     const Member last = arguments.member(member - 1);
     return arguments.kv_heads * first_packed_place(member, last.first_key + last.keys);
   }
+  /// So many places has each head of the member.
+  std::int64_t places_of_head(std::int64_t member) const noexcept {
+    return (places_before(member + 1) - places_before(member)) / arguments.kv_heads;
+  }
   std::int64_t first_place(std::int64_t head) const noexcept {
-    const std::int64_t member = head / arguments.kv_heads, before = places_before(member);
-    const std::int64_t of_head = (places_before(member + 1) - before) / arguments.kv_heads;
-    return before + head % arguments.kv_heads * of_head;
+    const std::int64_t member = head / arguments.kv_heads;
+    return places_before(member) + head % arguments.kv_heads * places_of_head(member);
   }
   /// The head that the place belongs to.
   std::int64_t head_of(std::int64_t place) const noexcept {
-    std::int64_t member = place / (arguments.kv_heads * most_chunks);
-    if (packed) {
-      std::int64_t end = arguments.members;
-      for (member = 0; end - member > 1;) {
-        const std::int64_t middle = member + (end - member) / 2;
-        (places_before(middle) <= place ? member : end) = middle;
-      }
+    std::int64_t member = 0;
+    for (std::int64_t end = arguments.members; end - member > 1;) {
+      const std::int64_t middle = member + (end - member) / 2;
+      (places_before(middle) <= place ? member : end) = middle;
     }
-    const std::int64_t before = places_before(member);
-    const std::int64_t of_head = (places_before(member + 1) - before) / arguments.kv_heads;
-    return member * arguments.kv_heads + (place - before) / of_head;
+    return member * arguments.kv_heads + (place - places_before(member)) / places_of_head(member);
   }
 
   float* state(std::int64_t index) const noexcept { return states + static_cast<std::size_t>(index) * state_floats; }

@@ -73,7 +73,7 @@ DecodeRows::DecodeRows(const kernels::Kernels& kernels, const RowsLayout& layout
       arguments_(arguments),
       head_(head),
       count_(static_cast<int>(head.count)),
-      units_(tiles::score_units(arguments)),
+      units_(tiles::score_units(arguments, head.kv_head)),
       queries_(memory),
       scores_(queries_ + head.count * layout.query_pitch),
       copy_(scores_ + head.count * layout.score_pitch),

@@ -44,7 +44,7 @@ void QueryTile::open(const kernels::Kernels& kernels, const Arguments& arguments
   first_row_ = first_row;
   rows_ = static_cast<int>(std::min<std::int64_t>(lanes(), head.count - first_row));
   vectors_ = rows_ <= lanes() / 2 ? 1 : 2;
-  const ScoreUnits units = score_units(arguments);
+  const ScoreUnits units = score_units(arguments, head.kv_head);
   natural_ = units.natural;
 
   at_once_ = false;

@@ -11,7 +11,7 @@
 
 namespace attune::tiles {
 
-/// The units of a call's scores, and the scale that takes products there.
+/// The units of a group's scores, and the scale that takes products there.
 struct ScoreUnits {
   bool natural;  // of the natural logarithm, else of log2
   float scale;
@@ -22,18 +22,20 @@ inline bool leaves_log2(double number) noexcept {
   return std::isfinite(number) && std::abs(number) * std::numbers::log2e > std::numeric_limits<float>::max();
 }
 
-inline bool sinks_leave_log2(const Arguments& arguments) noexcept {
+inline bool sinks_leave_log2(const Arguments& arguments, std::int64_t kv_head) noexcept {
   const TensorView& sinks = arguments.sinks;
-  for (std::int64_t head = 0; sinks.data != nullptr && head < sinks.shape[0]; ++head)
+  if (sinks.data == nullptr) return false;
+  const std::int64_t first = kv_head * arguments.group();
+  for (std::int64_t head = first; head < first + arguments.group(); ++head)
     if (leaves_log2(static_cast<double>(sinks.as<float>()[head * sinks.strides[0]]))) return true;
   return false;
 }
 
 /// log2, where weights are exp2; natural where something is added: the lowest finite bias times log2 e would be −inf.
-inline ScoreUnits score_units(const Arguments& arguments) noexcept {
+inline ScoreUnits score_units(const Arguments& arguments, std::int64_t kv_head) noexcept {
   const bool float_mask = arguments.mask.data != nullptr && arguments.mask.dtype != DType::boolean;
   const bool natural = float_mask || arguments.alibi_slopes.data != nullptr || arguments.softcap > 0 ||
-                       leaves_log2(arguments.scale) || sinks_leave_log2(arguments);
+                       leaves_log2(arguments.scale) || sinks_leave_log2(arguments, kv_head);
   return {natural, static_cast<float>(arguments.scale * (natural ? 1.0 : std::numbers::log2e))};
 }
 
