@@ -40,10 +40,10 @@ class Subject {
     const Limits after = limits();
     seconds_.push_back(seconds);
     if (row_.limit == Limit::dispatch) return shares_.push_back(dispatch_microseconds(seconds));
-    const double operations = (before.operations + after.operations) / 2, bytes = (before.bytes + after.bytes) / 2;
-    const double least = least_seconds(operations, bytes);
-    shares_.push_back(least / seconds);
-    limits_.push_back(row_.limit == Limit::read ? bytes : operations);
+    const Limits now{(before.operations + after.operations) / 2, (before.bytes + after.bytes) / 2};
+    shares_.push_back(least_seconds(row_.limit, now) / seconds);
+    slower_shares_.push_back(least_seconds(binding(), now) / seconds);
+    limits_.push_back(row_.limit == Limit::read ? now.bytes : now.operations);
   }
 
   Reading reading() const {
@@ -56,14 +56,19 @@ class Subject {
             .high = quantile(shares_, 0.75)};
   }
   const std::vector<double>& shares() const { return shares_; }
+  /// Of the limits that may bind the call: more threads need not bring more than these do.
+  const std::vector<double>& slower_shares() const { return slower_shares_; }
 
  private:
+  /// Reading from a cache, arithmetic may be the slower limit.
+  Limit binding() const { return row_.limit == Limit::read ? Limit::slower : row_.limit; }
+
   Limits limits() const {
     Limits now;
-    if (row_.limit == Limit::read || row_.limit == Limit::slower)
+    if (row_.limit == Limit::dispatch) return now;
+    if (binding() == Limit::slower)
       now.bytes = measure_read_bandwidth(workload_.key_value_bytes(), call_.executor(), 3 * limit_seconds);
-    if (row_.limit == Limit::multiply_add || row_.limit == Limit::bf16_pairs || row_.limit == Limit::slower)
-      now.operations = measure_peak(row_.isa, call_.executor(), product(), limit_seconds);
+    now.operations = measure_peak(row_.isa, call_.executor(), product(), limit_seconds);
     return now;
   }
 
@@ -73,11 +78,10 @@ class Subject {
     return pairs ? Product::bf16_pairs : Product::f32;
   }
 
-  double least_seconds(double operations, double bytes) const {
-    const auto stored = static_cast<double>(workload_.key_value_bytes().size());
-    if (row_.limit == Limit::read) return stored / bytes;
-    if (row_.limit == Limit::slower) return std::max(stored / bytes, call_.flops() / operations);
-    return call_.flops() / operations;
+  double least_seconds(Limit limit, const Limits& now) const {
+    const double reading = static_cast<double>(workload_.key_value_bytes().size()) / now.bytes;
+    const double computing = call_.flops() / now.operations;
+    return limit == Limit::read ? reading : limit == Limit::slower ? std::max(reading, computing) : computing;
   }
 
   double dispatch_microseconds(double kernel) const {
@@ -93,7 +97,7 @@ class Subject {
   const Workload& workload_;
   const AttentionOptions& options_;
   ReadyCall call_;
-  std::vector<double> seconds_, shares_, limits_;
+  std::vector<double> seconds_, shares_, slower_shares_, limits_;
 };
 
 /// Whether what every subject computes is right; the worst of them.
@@ -112,7 +116,8 @@ Difference check(Engine& engine, Workload& workload, const std::vector<Subject>&
 
 double scaling(const Subject& one, const Subject& all) {
   std::vector<double> ratios;
-  for (std::size_t i = 0; i < one.shares().size(); ++i) ratios.push_back(all.shares()[i] / one.shares()[i]);
+  for (std::size_t i = 0; i < one.slower_shares().size(); ++i)
+    ratios.push_back(all.slower_shares()[i] / one.slower_shares()[i]);
   return quantile(ratios, 0.5);
 }
 

@@ -40,7 +40,7 @@ struct Reading {
 struct Result {
   Row row;
   std::vector<Reading> readings;  // one for each executor
-  double scaling = 0;             // the last reading's share over the first one's; 0 with one executor
+  double scaling = 0;             // the last reading's share of what binds it over the first one's; 0 with one executor
   double flops = 0, bytes = 0;    // of a call: operations; keys and values as stored
   Difference difference;          // from naive; with a fault nothing was timed
 };
