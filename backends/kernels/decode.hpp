@@ -9,20 +9,23 @@
 //
 //   scores: K keys × R rows of accumulators over the vectors of a row, then additions that leave the scores of four
 //           accumulators in four lanes (13 instructions for the 32 multiply-adds of a head_dim of 128 in AVX-512);
+//           where there are rows enough for it, four of them share a vector (decode_quads.hpp);
 //   softmax: along rows of scores, full lanes;
 //   values: R rows × C vectors of columns, the weight broadcast.
 //
 // Rows beyond those that registers hold go in groups that take turns on keys in L1. What will be read next is
 // prefetched some KB ahead, also across the end of the rows: on one core that is worth half of the memory's bandwidth.
+// Each group asks for its share of it, so that memory does not wait while the others compute.
 #pragma once
 
-#include "backends/kernels/decode_scores.hpp"
+#include "backends/kernels/decode_quads.hpp"
 #include "backends/kernels/decode_softmax.hpp"
 #include "backends/kernels/decode_values.hpp"
 
 namespace {
 
 constexpr attune::kernels::DecodeKernels decode_kernels = {
+    .load_query = load_decode_query,
     .scores = decode_scores,
     .softcap = softcap_row,
     .add_bias = bias_row,

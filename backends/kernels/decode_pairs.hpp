@@ -3,7 +3,8 @@
 // in weights and values: weights are rounded to bf16, values interleaved in registers.
 #pragma once
 
-#include "backends/kernels/decode_scores.hpp"
+#include "backends/kernels/decode_quads.hpp"
+#include "backends/kernels/decode_softmax.hpp"
 #include "backends/kernels/decode_values.hpp"
 #include "backends/kernels/pairs.hpp"
 
@@ -25,9 +26,30 @@ struct PairScores {
   static Vec add(Vec sum, Operand key, Operand query) { return dot_pairs(sum, key, query); }
 };
 
+/// Four pairs of each of four rows.
+struct QuadPairScores {
+  using Query = std::uint16_t;
+  using Operand = Pairs;
+  static constexpr Element element = Element::bf16;
+  static Operand query(const Query* p) { return in_register(_mm512_load_si512(p)); }
+  static Operand key(const std::uint16_t* p) {
+    return in_register(_mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+  }
+  static Operand key_part(const std::uint16_t* p, int count) {
+    return _mm512_broadcast_i32x4(_mm_maskz_loadu_epi16(static_cast<__mmask8>((1u << count) - 1), p));
+  }
+  static Vec add(Vec sum, Operand key, Operand query) { return dot_pairs(sum, key, query); }
+};
+
+void load_decode_query_pairs(const std::uint16_t* query, std::int64_t dim, int row, int rows, std::int64_t pitch,
+                             std::uint16_t* queries) {
+  load_query_of([=](std::int64_t d) { return query[d]; }, dim, in_quads(rows), row, pitch, queries);
+}
+
 void decode_pair_scores(const std::uint16_t* queries, int rows, std::int64_t pitch, std::int64_t dim, float scale,
                         const StoredRows& keys, float* scores, std::int64_t score_pitch) {
-  decode_scores_of<PairScores>(queries, rows, pitch, dim, scale, {keys, dim}, scores, score_pitch);
+  const auto of = in_quads(rows) ? quad_scores_of<QuadPairScores> : decode_scores_of<PairScores>;
+  of(queries, rows, pitch, dim, scale, {keys, dim}, scores, score_pitch);
 }
 
 /// Two keys at a time. A last one without a neighbour has one of value 0.
@@ -36,7 +58,8 @@ struct PairValues {
   static constexpr Element element = Element::bf16;
   static constexpr int keys = 2;
   static constexpr int vectors = 2;
-  static constexpr int columns(int rows) { return rows <= 2 ? 8 : rows <= 6 ? 4 : 2; }
+  static constexpr int most_rows = 6;
+  static constexpr int columns(int rows) { return rows <= 2 ? 8 : 4; }
 
   static Pairs weight(const Weight* p) { return broadcast_pair(p); }
 
@@ -69,11 +92,12 @@ void decode_pair_weighted_sum(const std::uint16_t* weights, int rows, std::int64
   decode_weighted_sum_of<PairValues>({weights, weight_pitch}, rows, {values, dim}, dim, careful, {sums, pitch});
 }
 
-void round_weights(float* weights, std::int64_t key_count) {
-  for (std::int64_t key = 0; key < key_count; key += row_elements) {
-    const auto rounded = (Pairs)_mm512_cvtne2ps_pbh(load(weights + key + vector_lanes), load(weights + key));
-    _mm512_store_si512(weights + key / 2, rounded);
-  }
+void decode_pair_softmax(float* scores, std::int64_t key_count, bool natural, float* m, float* l) {
+  const auto keep = [&](const Row<2>& weights, std::int64_t key) {
+    _mm512_store_si512(scores + key / 2, (Pairs)_mm512_cvtne2ps_pbh(weights[1], weights[0]));
+  };
+  natural ? softmax_row_in<4, true>(scores, key_count, m, l, keep)
+          : softmax_row_in<4, false>(scores, key_count, m, l, keep);
 }
 
 }  // namespace

@@ -14,6 +14,10 @@ using attune::kernels::streams;
 /// on.
 constexpr std::int64_t prefetch_distance = 65536;
 
+/// Elements in a line of cache.
+template <typename T>
+constexpr std::int64_t line_elements = 64 / static_cast<std::int64_t>(sizeof(T));
+
 inline void prefetch_line(const void* p) { __builtin_prefetch(p, 0, 2); }
 
 /// Rows of one type of elements in their order of use, which is that of place_in_streams() or of memory. They are used
@@ -74,13 +78,18 @@ struct RowsOf {
   }
 };
 
-/// Calls f(first row, how many) for groups of at most `most` rows, as equal as they can be.
+/// Which part of what is ahead a group of rows asks for: every `of`-th piece from `index` on.
+struct Share {
+  int index, of;
+};
+
+/// Calls f(first row, how many, share) for groups of at most `most` rows, as equal as they can be.
 template <typename F>
 inline void for_row_groups(int rows, int most, F f) {
   const int groups = (rows + most - 1) / most;
   for (int group = 0, first = 0; group < groups; ++group) {
     const int size = rows / groups + (group < rows % groups ? 1 : 0);
-    f(first, size);
+    f(first, size, Share{group, groups});
     first += size;
   }
 }

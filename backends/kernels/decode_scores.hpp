@@ -40,25 +40,25 @@ inline void multiply_dims(const typename P::Query* queries, std::int64_t pitch, 
   }
 }
 
-/// Where the scores of a tile go. Four sums are added up at a time: of keys of a row, or of the rows of a key. The
-/// latter wait in `columns`, [key of the turn][4], until the turn is over.
+/// Where the scores of a turn go.
 struct ScoreTarget {
   float* scores;
   std::int64_t pitch;
   float scale;
-  float* columns;
 };
 
+/// Four sums are added up at a time: of keys of a row, or of the rows of a key. The latter wait in `columns`,
+/// [key of the turn][4], until the turn is over.
 template <int R>
 constexpr bool by_columns = decode_keys<R> % 4 != 0;
 
 template <int R>
-inline void store_scores(const ScoreSums<R>& sum, std::int64_t key, const ScoreTarget& to) {
+inline void store_scores(const ScoreSums<R>& sum, std::int64_t key, const ScoreTarget& to, float* columns) {
   if constexpr (by_columns<R>) {
     static_assert(R == 3 || R == 4);
 #pragma GCC unroll 8
     for (int k = 0; k < decode_keys<R>; ++k)
-      store_quad(to.columns + (key + k) * 4, sums_of_lanes(sum[0][k], sum[1][k], sum[2][k], sum[R - 1][k]));
+      store_quad(columns + (key + k) * 4, sums_of_lanes(sum[0][k], sum[1][k], sum[2][k], sum[R - 1][k]));
   } else {
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r)
@@ -72,10 +72,10 @@ inline void store_scores(const ScoreSums<R>& sum, std::int64_t key, const ScoreT
 
 /// The scores of the turn's first `count` keys, rounded up to 4, from their columns.
 template <int R>
-inline void store_columns(std::int64_t count, const ScoreTarget& to) {
+inline void store_columns(const float* columns, std::int64_t count, const ScoreTarget& to) {
   for (std::int64_t key = 0; key < count; key += 4) {
     Quad quads[4];
-    each<4>([&](int k) { quads[k] = load_quad(to.columns + (key + k) * 4); });
+    each<4>([&](int k) { quads[k] = load_quad(columns + (key + k) * 4); });
     transpose_quads(quads);
     each<R>([&](int r) { store_quad(to.scores + r * to.pitch + key, scaled_quad(quads[r], to.scale)); });
   }
@@ -88,14 +88,30 @@ struct KeysInTurn {
   const StoredAs<E>* ahead[keys_in_turn];
 };
 
+/// Calls step(d) for every `width` dims and part(d, how many) for what is left; and ask(d) before those lines of keys
+/// of which the group of rows is to ask for the same line of what is ahead.
+template <std::int64_t line, std::int64_t width, typename Ask, typename Step, typename Part>
+[[gnu::always_inline]] inline void over_dims(std::int64_t dim, Share share, Ask ask, Step step, Part part) {
+  std::int64_t d = 0;
+  for (std::int64_t asked = share.index * line; d + line <= dim; d += line) {
+    if (d == asked) {
+      asked += share.of * line;
+      ask(d);
+    }
+    each<static_cast<int>(line / width)>([&](int i) __attribute__((always_inline)) { step(d + i * width); });
+  }
+  for (; d + width <= dim; d += width) step(d);
+  if (const int left = static_cast<int>(dim - d); left > 0) part(d, left);
+}
+
 /// Sums of the keys key … key + decode_keys<R> − 1 of the turn for R rows.
-template <typename P, int R, bool prefetch>
+template <typename P, int R>
 [[gnu::always_inline]] inline void decode_score_tile(const typename P::Query* queries, std::int64_t pitch,
                                                      std::int64_t dim, const KeysInTurn<P::element>& keys,
-                                                     std::int64_t key, const ScoreTarget& to) {
+                                                     std::int64_t key, Share share, const ScoreTarget& to,
+                                                     float* columns) {
   using Type = StoredAs<P::element>;
   constexpr int at_once = decode_keys<R>;
-  constexpr std::int64_t line = 64 / static_cast<std::int64_t>(sizeof(Type));  // elements in a line of cache
   const Type* row[static_cast<std::size_t>(at_once)];
   const Type* ahead[static_cast<std::size_t>(at_once)];
   ScoreSums<R> sum;
@@ -107,55 +123,54 @@ template <typename P, int R, bool prefetch>
   for (int k = 0; k < at_once; ++k)
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) sum[r][k] = Vec(0.0f);
-  std::int64_t d = 0;
-  for (; d + line <= dim; d += line) {
-    if constexpr (prefetch)
-#pragma GCC unroll 8
-      for (int k = 0; k < at_once; ++k) prefetch_line(ahead[k] + d);
-    each<static_cast<int>(line / P::width)>([&](int i) __attribute__((always_inline)) {
-      const std::int64_t at = d + i * P::width;
-      multiply_dims<P, R>(queries + at, pitch, [&](int k) { return P::load(row[k] + at); }, sum);
-    });
-  }
-  for (; d + P::width <= dim; d += P::width)
+  const auto step = [&](std::int64_t d) __attribute__((always_inline)) {
     multiply_dims<P, R>(queries + d, pitch, [&](int k) { return P::load(row[k] + d); }, sum);
-  if (const int left = static_cast<int>(dim - d); left > 0)
+  };
+  const auto part = [&](std::int64_t d, int left) {
     multiply_dims<P, R>(queries + d, pitch, [&](int k) { return P::load_part(row[k] + d, left); }, sum);
-  store_scores<R>(sum, key, to);
+  };
+  const auto ask = [&](std::int64_t d) { each<at_once>([&](int k) { prefetch_line(ahead[k] + d); }); };
+  over_dims<line_elements<Type>, P::width>(dim, share, ask, step, part);
+  store_scores<R>(sum, key, to, columns);
 }
 
-template <typename P, int R, bool prefetch>
-void decode_score_turn(const typename P::Query* queries, std::int64_t pitch, std::int64_t dim, float scale,
-                       const KeysInTurn<P::element>& keys, std::int64_t count, float* scores,
-                       std::int64_t score_pitch) {
+template <typename P, int R>
+void decode_score_turn(const typename P::Query* queries, std::int64_t pitch, std::int64_t dim,
+                       const KeysInTurn<P::element>& keys, std::int64_t count, Share share, const ScoreTarget& to) {
   alignas(64) float columns[by_columns<R> ? keys_in_turn * 4 : 1];
-  const ScoreTarget to{scores, score_pitch, scale, columns};
   for (std::int64_t key = 0; key < count; key += decode_keys<R>)
-    decode_score_tile<P, R, prefetch>(queries, pitch, dim, keys, key, to);
-  if constexpr (by_columns<R>) store_columns<R>(count, to);
+    decode_score_tile<P, R>(queries, pitch, dim, keys, key, share, to, columns);
+  if constexpr (by_columns<R>) store_columns<R>(columns, count, to);
 }
 
-template <typename P, bool prefetch, int R = 1>
+template <typename P, int R = 1>
 constexpr auto score_turn(int rows) {
   if constexpr (R == max_score_rows)
-    return decode_score_turn<P, R, prefetch>;
+    return decode_score_turn<P, R>;
   else
-    return rows == R ? decode_score_turn<P, R, prefetch> : score_turn<P, prefetch, R + 1>(rows);
+    return rows == R ? decode_score_turn<P, R> : score_turn<P, R + 1>(rows);
+}
+
+/// Calls f(keys of a turn, the first of them, how many).
+template <Element E, typename F>
+inline void for_key_turns(const RowsOf<E>& keys, F f) {
+  KeysInTurn<E> in_turn;
+  for (std::int64_t first = 0; first < keys.count; first += keys_in_turn) {
+    keys.template next_rows<keys_in_turn>(first, in_turn.key);
+    keys.template rows_ahead<keys_in_turn>(first, in_turn.ahead);
+    f(in_turn, first, keys.count - first < keys_in_turn ? keys.count - first : keys_in_turn);
+  }
 }
 
 template <typename P>
 void decode_scores_of(const typename P::Query* queries, int rows, std::int64_t pitch, std::int64_t dim, float scale,
                       const RowsOf<P::element>& keys, float* scores, std::int64_t score_pitch) {
-  KeysInTurn<P::element> in_turn;
-  for (std::int64_t first = 0; first < keys.count; first += keys_in_turn) {
-    keys.template next_rows<keys_in_turn>(first, in_turn.key);
-    keys.template rows_ahead<keys_in_turn>(first, in_turn.ahead);
-    const std::int64_t count = keys.count - first < keys_in_turn ? keys.count - first : keys_in_turn;
-    for_row_groups(rows, max_score_rows, [&](int row, int size) {
-      const auto turn = row == 0 ? score_turn<P, true>(size) : score_turn<P, false>(size);
-      turn(queries + row * pitch, pitch, dim, scale, in_turn, count, scores + first + row * score_pitch, score_pitch);
+  for_key_turns(keys, [&](const KeysInTurn<P::element>& in_turn, std::int64_t first, std::int64_t count) {
+    for_row_groups(rows, max_score_rows, [&](int row, int size, Share share) {
+      score_turn<P>(size)(queries + row * pitch, pitch, dim, in_turn, count, share,
+                          {scores + first + row * score_pitch, score_pitch, scale});
     });
-  }
+  });
 }
 
 /// Rows of elements are widened on their way from memory.
@@ -170,20 +185,5 @@ struct WideScores {
   static Operand load_part(const StoredAs<E>* p, int count) { return load_row_part<E>(p, count); }
   static Vec add(Vec sum, Operand key, Operand query) { return multiply_add(key, query, sum); }
 };
-
-void decode_scores(const float* queries, int rows, std::int64_t pitch, std::int64_t dim, const StoredRows& keys,
-                   float* scores, std::int64_t score_pitch) {
-  const auto of = [&]<Element E>() {
-    decode_scores_of<WideScores<E>>(queries, rows, pitch, dim, 1.0f, {keys, dim}, scores, score_pitch);
-  };
-  switch (keys.element) {
-    case Element::f32:
-      return of.template operator()<Element::f32>();
-    case Element::f16:
-      return of.template operator()<Element::f16>();
-    case Element::bf16:
-      return of.template operator()<Element::bf16>();
-  }
-}
 
 }  // namespace

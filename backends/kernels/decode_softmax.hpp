@@ -55,31 +55,33 @@ void alibi_row(float* scores, std::int64_t key_count, float slope, float positio
   });
 }
 
-/// As softmax_block() for one row and all its keys at once.
-template <bool natural>
-inline void softmax_row_in(float* scores, std::int64_t key_count, float* m, float* l) {
+/// As softmax_block() for one row and all its keys at once. keep(weights, key) stores those of two vectors of keys.
+template <int degree, bool natural, typename Keep>
+inline void softmax_row_in(const float* scores, std::int64_t key_count, float* m, float* l, Keep keep) {
   Vec largest[2] = {minus_infinity(), minus_infinity()};
   for (std::int64_t key = 0; key < key_count; key += tile_lanes)
-#pragma GCC unroll 2
-    for (int i = 0; i < 2; ++i) largest[i] = xsimd::max(largest[i], load(scores + key + i * vector_lanes));
+    each<2>([&](int i) { largest[i] = xsimd::max(largest[i], load(scores + key + i * vector_lanes)); });
   *m = largest_lane(xsimd::max(largest[0], largest[1]));
   const Vec shift(*m < -__FLT_MAX__ ? -__FLT_MAX__ : *m);
   Vec sum[2] = {Vec(0.0f), Vec(0.0f)};
-  for (std::int64_t key = 0; key < key_count; key += tile_lanes)
-#pragma GCC unroll 2
-    for (int i = 0; i < 2; ++i) {
-      float* at = scores + key + i * vector_lanes;
-      const Vec score = load(at);
-      const Vec p = xsimd::select(score == minus_infinity(), Vec(-0.0f), exp2(in_log2<natural>(score - shift)));
-      store(at, p);
-      sum[i] = sum[i] + p;
-    }
+  for (std::int64_t key = 0; key < key_count; key += tile_lanes) {
+    Row<2> score, p;
+    each<2>([&](int i) { score[i] = load(scores + key + i * vector_lanes); });
+    each<2>([&](int i) { p[i] = in_log2<natural>(score[i] - shift); });
+    exp2_all<2, degree>(p);
+    each<2>([&](int i) { p[i] = xsimd::select(score[i] == minus_infinity(), Vec(-0.0f), p[i]); });
+    each<2>([&](int i) { sum[i] = sum[i] + p[i]; });
+    keep(p, key);
+  }
   *l = sum_of_lanes(sum[0] + sum[1]);
 }
 
 void softmax_row(float* scores, std::int64_t key_count, bool natural, float* m, float* l) {
-  const auto softmax = natural ? softmax_row_in<true> : softmax_row_in<false>;
-  softmax(scores, key_count, m, l);
+  const auto keep = [&](const Row<2>& weights, std::int64_t key) {
+    each<2>([&](int i) { store(scores + key + i * vector_lanes, weights[i]); });
+  };
+  natural ? softmax_row_in<5, true>(scores, key_count, m, l, keep)
+          : softmax_row_in<5, false>(scores, key_count, m, l, keep);
 }
 
 void join_rows(float* sums, float mine, const float* others, float theirs, std::int64_t count) {

@@ -5,8 +5,6 @@
 
 namespace {
 
-constexpr int max_value_rows = tile_rows == 8 ? 8 : 4;  // that take a value together
-
 template <typename P>
 struct WeightRows {
   const typename P::Weight* data;
@@ -24,12 +22,11 @@ inline bool marked(float weight) { return std::bit_cast<std::uint32_t>(weight) =
 /// sums[row][c] += Σ weights[row][key] · values[key][c] for R rows, C vectors from column `column` on and the keys used
 /// as begin-th … (end − 1)-th. `part` > 0: so many columns of the last vectors are left. In careful mode, which takes
 /// rows one by one, what marked keys hold is taken for 0.
-template <typename P, int R, int C, bool prefetch, bool careful>
+template <typename P, int R, int C, bool careful>
 inline void decode_value_tile(const WeightRows<P>& weights, const RowsOf<P::element>& values, std::int64_t begin,
-                              std::int64_t end, std::int64_t column, int part, const SumRows& sums) {
+                              std::int64_t end, std::int64_t column, int part, Share share, const SumRows& sums) {
   static_assert(R == 1 || !careful);
   using Type = StoredAs<P::element>;
-  constexpr int line = 64 / static_cast<int>(sizeof(Type));  // elements in a line of cache
   Block<R, C> sum;
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r)
@@ -39,12 +36,16 @@ inline void decode_value_tile(const WeightRows<P>& weights, const RowsOf<P::elem
   const int places = rounds ? streams : P::keys;
   const std::int64_t apart = rounds ? values.apart : values.stride;
   const std::int64_t step = rounds ? values.step : P::keys * values.stride;
+  int until_asking = share.index;
   const auto add_keys = [&](std::int64_t i, const Type* row, const Type* ahead) {
-    if constexpr (prefetch)
+    if (!careful && until_asking-- == 0) {
+      until_asking = share.of - 1;
 #pragma GCC unroll 2
       for (int key = 0; key < P::keys; ++key)
 #pragma GCC unroll 8
-        for (int c = 0; c < C * vector_lanes; c += line) prefetch_line(ahead + key * apart + c);
+        for (int c = 0; c < C * vector_lanes; c += static_cast<int>(line_elements<Type>))
+          prefetch_line(ahead + key * apart + c);
+    }
     Row<C> v;
     P::template load<C, careful>({row, apart, end - i, part}, weights.data + i, v);
 #pragma GCC unroll 8
@@ -70,37 +71,38 @@ inline void decode_value_tile(const WeightRows<P>& weights, const RowsOf<P::elem
 
 /// Columns `column` … dim − 1, in tiles of C vectors and then of fewer. A remainder that would be a tile of the fewest
 /// vectors is shared with the tile before it: that one has too few accumulators to be fast.
-template <typename P, int R, int C, bool prefetch, bool careful>
+template <typename P, int R, int C, bool careful>
 inline void decode_value_columns(const WeightRows<P>& weights, const RowsOf<P::element>& values, std::int64_t begin,
-                                 std::int64_t end, std::int64_t column, std::int64_t dim, const SumRows& sums) {
+                                 std::int64_t end, std::int64_t column, std::int64_t dim, Share share,
+                                 const SumRows& sums) {
   constexpr int fewest = P::vectors;
   constexpr std::int64_t width = C * vector_lanes;
   const auto tile = [&]<int N>(int part) {
-    decode_value_tile<P, R, N, prefetch, careful>(weights, values, begin, end, column, part, sums);
+    decode_value_tile<P, R, N, careful>(weights, values, begin, end, column, part, share, sums);
   };
   if constexpr (C > fewest) {
     for (; column + width <= dim && (C == 2 * fewest || dim - column - width != fewest * vector_lanes); column += width)
       tile.template operator()<C>(0);
     constexpr int half = (C / fewest + 1) / 2 * fewest;
-    decode_value_columns<P, R, half, prefetch, careful>(weights, values, begin, end, column, dim, sums);
+    decode_value_columns<P, R, half, careful>(weights, values, begin, end, column, dim, share, sums);
   } else {
     for (; column + width <= dim; column += width) tile.template operator()<C>(0);
     if (const int part = static_cast<int>(dim - column); part > 0) tile.template operator()<C>(part);
   }
 }
 
-template <typename P, int R, bool prefetch, bool careful = false>
+template <typename P, int R, bool careful = false>
 void decode_value_turn(const WeightRows<P>& weights, const RowsOf<P::element>& values, std::int64_t begin,
-                       std::int64_t end, std::int64_t dim, const SumRows& sums) {
-  decode_value_columns<P, R, P::columns(R), prefetch, careful>(weights, values, begin, end, 0, dim, sums);
+                       std::int64_t end, std::int64_t dim, Share share, const SumRows& sums) {
+  decode_value_columns<P, R, P::columns(R), careful>(weights, values, begin, end, 0, dim, share, sums);
 }
 
-template <typename P, bool prefetch, int R = 1>
+template <typename P, int R = 1>
 constexpr auto value_turn(int rows) {
-  if constexpr (R == max_value_rows)
-    return decode_value_turn<P, R, prefetch>;
+  if constexpr (R == P::most_rows)
+    return decode_value_turn<P, R>;
   else
-    return rows == R ? decode_value_turn<P, R, prefetch> : value_turn<P, prefetch, R + 1>(rows);
+    return rows == R ? decode_value_turn<P, R> : value_turn<P, R + 1>(rows);
 }
 
 /// Calls f(begin, end) for the turns that rows and columns take on values which fit half of L1, the last of those in
@@ -124,12 +126,11 @@ void decode_weighted_sum_of(const WeightRows<P>& weights, int rows, const RowsOf
     const auto of = [&](int row) { return WeightRows<P>{weights.data + row * weights.pitch, weights.pitch}; };
     const auto to = [&](int row) { return SumRows{sums.data + row * sums.pitch, sums.pitch}; };
     if (careful) {
-      for (int r = 0; r < rows; ++r) decode_value_turn<P, 1, false, true>(of(r), values, begin, end, dim, to(r));
+      for (int r = 0; r < rows; ++r) decode_value_turn<P, 1, true>(of(r), values, begin, end, dim, {}, to(r));
       return;
     }
-    for_row_groups(rows, max_value_rows, [&](int row, int size) {
-      const auto turn = row == 0 ? value_turn<P, true>(size) : value_turn<P, false>(size);
-      turn(of(row), values, begin, end, dim, to(row));
+    for_row_groups(rows, P::most_rows, [&](int row, int size, Share share) {
+      value_turn<P>(size)(of(row), values, begin, end, dim, share, to(row));
     });
   });
 }
@@ -151,9 +152,11 @@ struct WideValues {
   static constexpr int keys = 1;     // that are taken together
   static constexpr int vectors = 1;  // of columns in the narrowest tile
 
+  static constexpr int most_rows = tile_rows == 8 ? 6 : 4;  // that take a value together
+
   /// Vectors of columns that so many rows sum at once.
   static constexpr int columns(int rows) {
-    constexpr int of_32_registers[] = {0, 8, 8, 6, 4, 4, 4, 3, 3}, of_16_registers[] = {0, 8, 6, 4, 3};
+    constexpr int of_32_registers[] = {0, 8, 8, 6, 4, 4, 4}, of_16_registers[] = {0, 8, 6, 4, 3};
     return tile_rows == 8 ? of_32_registers[rows] : of_16_registers[rows];
   }
 

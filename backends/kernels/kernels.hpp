@@ -117,13 +117,17 @@ struct PairKernels {
                        std::int64_t dim, VectorsInUse vectors, bool careful, const Ahead& ahead, Start start,
                        const float* alpha, float* out);
 
-  /// scale · DecodeKernels::scores on bf16 keys, for queries of bf16; `pitch` counts their elements and
-  /// is a multiple of 32, rows are padded with zeros.
+  /// As DecodeKernels::load_query, unscaled: a scaled query would be rounded once more. `pitch` counts elements and is
+  /// a multiple of 32.
+  void (*load_decode_query)(const std::uint16_t* query, std::int64_t dim, int row, int rows, std::int64_t pitch,
+                            std::uint16_t* queries);
+
+  /// scale · DecodeKernels::scores on bf16 keys, for queries that load_decode_query() has laid out.
   void (*decode_scores)(const std::uint16_t* queries, int rows, std::int64_t pitch, std::int64_t dim, float scale,
                         const StoredRows& keys, float* scores, std::int64_t score_pitch);
 
-  /// A row of f32 weights to bf16, in its own first half. −0 stays −0. key_count is a multiple of 32.
-  void (*round_weights)(float* weights, std::int64_t key_count);
+  /// As DecodeKernels::softmax; the weights replace the scores as bf16, in the first half of their row.
+  void (*decode_softmax)(float* scores, std::int64_t key_count, bool natural, float* m, float* l);
 
   /// As DecodeKernels::weighted_sum on bf16 values and rounded weights; `weight_pitch` counts elements, and weights
   /// begin with one of an even place.
@@ -135,10 +139,15 @@ struct PairKernels {
   double (*dot_peak)(std::int64_t iterations);
 };
 
-/// For few queries (decode.hpp): head dims lie in lanes, and rows of queries, scores and sums each in a row of memory
-/// that is aligned to 64 bytes. Queries and sums are padded to `pitch` floats; queries with zeros.
+/// For few queries (decode.hpp): head dims lie in lanes, and rows of scores and sums each in a row of memory that is
+/// aligned to 64 bytes. Sums are padded to `pitch` floats.
 struct DecodeKernels {
-  /// scores[row · score_pitch + key] = Σ_d queries[row · pitch + d] · keys[key][d]
+  /// Puts scale · query, which is to be the row-th of `rows`, where scores() reads it for keys of such elements.
+  /// `queries` are rows · pitch floats, aligned to 64 bytes, and a pitch is a multiple of 16.
+  void (*load_query)(const float* query, std::int64_t dim, float scale, Element keys, int row, int rows,
+                     std::int64_t pitch, float* queries);
+
+  /// scores[row · score_pitch + key] = Σ_d query[d] of the row · keys[key][d]
   void (*scores)(const float* queries, int rows, std::int64_t pitch, std::int64_t dim, const StoredRows& keys,
                  float* scores, std::int64_t score_pitch);
 

@@ -284,8 +284,9 @@ constexpr attune::kernels::PairKernels pair_kernels = {
     .softmax = pair_softmax,
     .pair_values = pair_values,
     .weighted_sum = pair_weighted_sum,
+    .load_decode_query = load_decode_query_pairs,
     .decode_scores = decode_pair_scores,
-    .round_weights = round_weights,
+    .decode_softmax = decode_pair_softmax,
     .decode_weighted_sum = decode_pair_weighted_sum,
     .dot_peak = dot_peak,
 };

@@ -104,13 +104,27 @@ inline Quad scaled_quad(Quad x, float scale) { return x * Vec(scale); }
 inline void transpose_quads(Quad (&q)[4]) { transpose(q); }
 #endif
 
+#if defined(__AVX512F__)
+/// Four sums in each quarter of the lanes, over that quarter of four vectors.
+inline Vec sums_of_quarters(Vec a, Vec b, Vec c, Vec d) {
+  const __m512d ab = _mm512_castps_pd(_mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b)));
+  const __m512d cd = _mm512_castps_pd(_mm512_add_ps(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d)));
+  return _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(ab, cd)), _mm512_castpd_ps(_mm512_unpackhi_pd(ab, cd)));
+}
+
+/// Each quarter of the lanes into a row of its own.
+inline void store_quarters(float* p, std::int64_t pitch, Vec x) {
+  store_quad(p, _mm512_castps512_ps128(x));
+  store_quad(p + pitch, _mm512_extractf32x4_ps(x, 1));
+  store_quad(p + 2 * pitch, _mm512_extractf32x4_ps(x, 2));
+  store_quad(p + 3 * pitch, _mm512_extractf32x4_ps(x, 3));
+}
+#endif
+
 /// The sums over the lanes of four vectors. In what order lanes are summed is the same for each.
 inline Quad sums_of_lanes(Vec a, Vec b, Vec c, Vec d) {
 #if defined(__AVX512F__)
-  const __m512d ab = _mm512_castps_pd(_mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b)));
-  const __m512d cd = _mm512_castps_pd(_mm512_add_ps(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d)));
-  const __m512d quarters = _mm512_castps_pd(
-      _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(ab, cd)), _mm512_castpd_ps(_mm512_unpackhi_pd(ab, cd))));
+  const __m512d quarters = _mm512_castps_pd(sums_of_quarters(a, b, c, d));
   const __m256 halves = _mm256_add_ps(_mm256_castpd_ps(_mm512_castpd512_pd256(quarters)),
                                       _mm256_castpd_ps(_mm512_extractf64x4_pd(quarters, 1)));
   return _mm_add_ps(_mm256_castps256_ps128(halves), _mm256_extractf128_ps(halves, 1));
@@ -127,21 +141,22 @@ inline Quad sums_of_lanes(Vec a, Vec b, Vec c, Vec d) {
 #endif
 }
 
-/// The sum of all lanes, in their order.
-inline float sum_of_lanes(Vec x) {
+/// f over all lanes, in four chains: a single one would wait for the latency of each step.
+template <typename F>
+inline float over_lanes(Vec x, F f) {
   alignas(64) float lanes[vector_lanes];
   store(lanes, x);
-  float sum = lanes[0];
-  for (int i = 1; i < vector_lanes; ++i) sum += lanes[i];
-  return sum;
+  float chain[4] = {lanes[0], lanes[1], lanes[2], lanes[3]};
+#pragma GCC unroll 16
+  for (int i = 4; i < vector_lanes; ++i) chain[i % 4] = f(chain[i % 4], lanes[i]);
+  return f(f(chain[0], chain[1]), f(chain[2], chain[3]));
 }
 
+inline float sum_of_lanes(Vec x) {
+  return over_lanes(x, [](float a, float b) { return a + b; });
+}
 inline float largest_lane(Vec x) {
-  alignas(64) float lanes[vector_lanes];
-  store(lanes, x);
-  float largest = lanes[0];
-  for (int i = 1; i < vector_lanes; ++i) largest = largest < lanes[i] ? lanes[i] : largest;
-  return largest;
+  return over_lanes(x, [](float a, float b) { return a < b ? b : a; });
 }
 
 }  // namespace

@@ -98,30 +98,25 @@ void DecodeRows::find_rows() noexcept {
 void DecodeRows::load_queries() noexcept {
   if (loaded_) return;
   loaded_ = true;
+  const TensorView& query = arguments_.query;
+  const std::int64_t dim = arguments_.head_dim, stride = query.strides[3];
   for (int r = 0; r < count_; ++r) {
     const Row& row = rows_[static_cast<std::size_t>(r)];
-    float* to = queries_ + r * layout_.query_pitch;
-    if (pairs_ != nullptr)
-      load_query_pairs(row, reinterpret_cast<std::uint16_t*>(to));
-    else
-      load_query(row, to);
+    const std::int64_t first = index_of(query, head_.member.batch, row.head, head_.member.first_query + row.query);
+    if (pairs_ == nullptr) {
+      const float* read = tiles::read_row(kernels_, query, first, stride, dim, copy_);
+      kernels_.decode->load_query(read, dim, units_.scale, element_of(arguments_.key.dtype), r, count_,
+                                  layout_.query_pitch, queries_);
+      continue;
+    }
+    const std::uint16_t* read = query.as<std::uint16_t>() + first;
+    if (stride != 1) {
+      auto* gathered = reinterpret_cast<std::uint16_t*>(copy_);
+      gather(read, stride, dim, gathered);
+      read = gathered;
+    }
+    pairs_->load_decode_query(read, dim, r, count_, pair_query_pitch(), reinterpret_cast<std::uint16_t*>(queries_));
   }
-}
-
-void DecodeRows::load_query(const Row& row, float* to) const noexcept {
-  const TensorView& query = arguments_.query;
-  const std::int64_t first = index_of(query, head_.member.batch, row.head, head_.member.first_query + row.query);
-  const float* read = tiles::read_row(kernels_, query, first, query.strides[3], arguments_.head_dim, to);
-  for (std::int64_t d = 0; d < arguments_.head_dim; ++d) to[d] = read[d] * units_.scale;
-  std::fill(to + arguments_.head_dim, to + layout_.query_pitch, 0.0f);
-}
-
-/// Unscaled: a scaled query would be rounded to bf16 once more.
-void DecodeRows::load_query_pairs(const Row& row, std::uint16_t* to) const noexcept {
-  const TensorView& query = arguments_.query;
-  const std::int64_t first = index_of(query, head_.member.batch, row.head, head_.member.first_query + row.query);
-  gather(query.as<std::uint16_t>() + first, query.strides[3], arguments_.head_dim, to);
-  std::fill(to + arguments_.head_dim, to + pair_query_pitch(), std::uint16_t{0});
 }
 
 /// Calls f(keys, attended) for the part of each of the block map's blocks that lies among these keys.
@@ -255,11 +250,9 @@ void DecodeRows::add_mask(const Row& row, KeyRange keys, float* scores) noexcept
 
 void DecodeRows::softmax(KeyRange keys, const RowsState& result) noexcept {
   const std::int64_t padded = rounded_up(keys.end - keys.begin, kernels_.lanes);
-  for (int r = 0; r < count_; ++r) {
-    float* scores = scores_ + r * layout_.score_pitch;
-    kernels_.decode->softmax(scores, padded, units_.natural, result.m + r, result.l + r);
-    if (pairs_ != nullptr) pairs_->round_weights(scores, padded);
-  }
+  const auto of_row = pairs_ != nullptr ? pairs_->decode_softmax : kernels_.decode->softmax;
+  for (int r = 0; r < count_; ++r)
+    of_row(scores_ + r * layout_.score_pitch, padded, units_.natural, result.m + r, result.l + r);
 }
 
 void DecodeRows::sum_values(KeyRange keys, bool careful, const RowsState& result) noexcept {

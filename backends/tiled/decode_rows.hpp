@@ -71,8 +71,6 @@ class DecodeRows {
 
   void find_rows() noexcept;
   void load_queries() noexcept;
-  void load_query(const Row& row, float* to) const noexcept;
-  void load_query_pairs(const Row& row, std::uint16_t* to) const noexcept;
   template <typename F>
   void for_blocks(const Row& row, KeyRange keys, F f) const noexcept;
   KeyRange wanted(KeyRange keys) const noexcept;

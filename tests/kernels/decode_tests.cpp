@@ -3,8 +3,8 @@
 // Tolerances: a sum of n products of magnitude at most 1 carries at most n roundings of 2⁻²⁴ of a partial sum that is
 // at most n, so n² · 2⁻²⁴ is certain; a scale multiplies it.
 #include <gtest/gtest.h>
-#include <algorithm>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -84,6 +84,21 @@ class DecodeTest : public testing::TestWithParam<InstructionSet> {
     return result;
   }
 
+  /// Random rows of queries, [rows][dim].
+  std::vector<float> random_queries(int rows, std::int64_t dim) {
+    std::vector<float> queries;
+    for (std::int64_t i = 0; i < rows * dim; ++i) queries.push_back(random());
+    return queries;
+  }
+  /// What scores() makes of them, [rows][score_pitch].
+  void score(const std::vector<float>& queries, int rows, std::int64_t dim, const StoredRows& keys, float* scores,
+             std::int64_t score_pitch) const {
+    Aligned loaded(rows * pitch(dim), not_a_number);
+    for (int row = 0; row < rows; ++row)
+      decode().load_query(queries.data() + row * dim, dim, 1.0f, keys.element, row, rows, pitch(dim), loaded);
+    decode().scores(loaded, rows, pitch(dim), dim, keys, scores, score_pitch);
+  }
+
  private:
   std::mt19937 bits_{11};
   std::uniform_real_distribution<float> uniform_{-1.0f, 1.0f};
@@ -96,19 +111,18 @@ constexpr std::int64_t key_counts[] = {1, 2, 3, 5, 24, 25, 71};
 TEST_P(DecodeTest, ScoresAreProductsOfEveryRowAndKey) {
   const std::int64_t score_pitch = 160;
   for (const Element type : element_types)
-    for (const int rows : {1, 2, 3, 4, 5, 8, 11})
+    for (const int rows : {1, 2, 3, 4, 5, 8, 11, 12, 20})
       for (const std::int64_t dim : dims)
         for (const std::int64_t count : key_counts) {
           const Elements keys = elements(type, count, dim, dim + 3);
-          Aligned queries(rows * pitch(dim)), scores(rows * score_pitch, not_a_number);
-          for (int row = 0; row < rows; ++row)
-            for (std::int64_t d = 0; d < dim; ++d) queries[row * pitch(dim) + d] = random();
-          decode().scores(queries, rows, pitch(dim), dim, keys.rows, scores, score_pitch);
+          Aligned scores(rows * score_pitch, not_a_number);
+          const std::vector<float> queries = random_queries(rows, dim);
+          score(queries, rows, dim, keys.rows, scores, score_pitch);
           for (int row = 0; row < rows; ++row)
             for (std::int64_t key = 0; key < count; ++key) {
               double sum = 0;
               for (std::int64_t d = 0; d < dim; ++d)
-                sum += static_cast<double>(queries[row * pitch(dim) + d]) *
+                sum += static_cast<double>(queries[static_cast<std::size_t>(row * dim + d)]) *
                        static_cast<double>(keys.values[static_cast<std::size_t>(key * dim + d)]);
               const double tolerance = static_cast<double>((dim + 1) * (dim + 1)) * 0x1p-24;
               ASSERT_NEAR(scores[row * score_pitch + key], sum, tolerance)
@@ -117,19 +131,34 @@ TEST_P(DecodeTest, ScoresAreProductsOfEveryRowAndKey) {
         }
 }
 
+TEST_P(DecodeTest, QueriesAreScaledWhenTheyAreLoaded) {
+  const std::int64_t dim = 19, score_pitch = 160;
+  const Elements keys = elements(Element::f32, 1, dim, dim);
+  for (const int rows : {1, 8}) {
+    const std::vector<float> queries = random_queries(rows, dim);
+    Aligned loaded(rows * pitch(dim)), scores(rows * score_pitch), plain(rows * score_pitch);
+    for (int row = 0; row < rows; ++row)
+      decode().load_query(queries.data() + row * dim, dim, 0.25f, Element::f32, row, rows, pitch(dim), loaded);
+    decode().scores(loaded, rows, pitch(dim), dim, keys.rows, scores, score_pitch);
+    score(queries, rows, dim, keys.rows, plain, score_pitch);
+    for (int row = 0; row < rows; ++row) EXPECT_EQ(scores[row * score_pitch], 0.25f * plain[row * score_pitch]);
+  }
+}
+
 TEST_P(DecodeTest, ScoresOfAKeyAreTheSameBitsWhereverItStandsAndWhateverFollows) {
   const std::int64_t dim = 72, count = 50, score_pitch = 160;
   const Elements keys = elements(Element::f32, count, dim, dim);
-  Aligned queries(4 * pitch(dim)), scores(4 * score_pitch), single(4 * score_pitch);
-  for (std::int64_t i = 0; i < 4; ++i)
-    for (std::int64_t d = 0; d < dim; ++d) queries[i * pitch(dim) + d] = random();
-  decode().scores(queries, 4, pitch(dim), dim, keys.rows, scores, score_pitch);
-  for (std::int64_t key = 0; key < count; ++key) {
-    StoredRows alone = keys.rows;
-    alone.data = static_cast<const float*>(alone.data) + key * dim;
-    alone.count = 1;
-    decode().scores(queries, 4, pitch(dim), dim, alone, single, score_pitch);
-    for (int row = 0; row < 4; ++row) ASSERT_EQ(scores[row * score_pitch + key], single[row * score_pitch]) << key;
+  for (const int rows : {4, 8, 12}) {
+    const std::vector<float> queries = random_queries(rows, dim);
+    Aligned scores(rows * score_pitch), single(rows * score_pitch);
+    score(queries, rows, dim, keys.rows, scores, score_pitch);
+    for (std::int64_t key = 0; key < count; ++key) {
+      StoredRows alone = keys.rows;
+      alone.data = static_cast<const float*>(alone.data) + key * dim;
+      alone.count = 1;
+      score(queries, rows, dim, alone, single, score_pitch);
+      for (int row = 0; row < rows; ++row) ASSERT_EQ(scores[row * score_pitch + key], single[row * score_pitch]) << key;
+    }
   }
 }
 
@@ -167,15 +196,14 @@ TEST_P(DecodeTest, WeightedSumAddsEveryValueInBothModesAlike) {
 TEST_P(DecodeTest, RowsInStreamsAreUsedInTheirOrder) {
   const std::int64_t score_pitch = 320, dim = 24;
   for (const Element type : element_types)
-    for (const int rows : {1, 2, 3, 4, 7})
+    for (const int rows : {1, 2, 3, 4, 7, 8})
       for (const std::int64_t count : {64, 67, 96, 253}) {
         Elements keys = elements(type, count, dim, dim + 3), values = elements(type, count, dim, dim);
-        Aligned queries(rows * pitch(dim)), by_key(rows * score_pitch), scores(rows * score_pitch);
-        for (std::int64_t i = 0; i < rows * pitch(dim); ++i) queries[i] = i % pitch(dim) < dim ? random() : 0.0f;
-        decode().scores(queries, rows, pitch(dim), dim, keys.rows, by_key, score_pitch);
+        Aligned by_key(rows * score_pitch), scores(rows * score_pitch);
+        const std::vector<float> queries = random_queries(rows, dim);
+        score(queries, rows, dim, keys.rows, by_key, score_pitch);
         keys.rows.in_streams = values.rows.in_streams = true;
-        decode().scores(queries, rows, pitch(dim), dim, keys.rows, scores, score_pitch);
-
+        score(queries, rows, dim, keys.rows, scores, score_pitch);
         for (int row = 0; row < rows; ++row)
           for (std::int64_t i = 0; i < count; ++i) {
             const std::int64_t key = attune::kernels::place_in_streams(i, count);
@@ -237,16 +265,18 @@ class DecodePairTest : public DecodeTest {
 
 TEST_P(DecodePairTest, ScoresAreScaledProductsOfEveryRowAndKey) {
   const std::int64_t score_pitch = 160;
-  for (const int rows : {1, 2, 3, 4, 5, 8, 11})
+  for (const int rows : {1, 2, 3, 4, 5, 8, 11, 12, 20})
     for (const std::int64_t dim : {2, 8, 30, 32, 40, 64, 98, 128})
       for (const std::int64_t count : key_counts) {
         const Elements keys = elements(Element::bf16, count, dim, dim + 3);
         const std::int64_t pair_pitch = 2 * pitch(dim);
-        Aligned queries(rows * pitch(dim)), scores(rows * score_pitch, not_a_number);
+        Aligned queries(rows * pitch(dim), not_a_number), scores(rows * score_pitch, not_a_number);
         std::vector<float> rounded;
-        for (int row = 0; row < rows; ++row)
-          for (std::int64_t d = 0; d < dim; ++d)
-            rounded.push_back(round(random(), as_bf16(queries) + row * pair_pitch + d));
+        for (int row = 0; row < rows; ++row) {
+          std::vector<std::uint16_t> query(static_cast<std::size_t>(dim));
+          for (std::uint16_t& element : query) rounded.push_back(round(random(), &element));
+          pairs().load_decode_query(query.data(), dim, row, rows, pair_pitch, as_bf16(queries));
+        }
         pairs().decode_scores(as_bf16(queries), rows, pair_pitch, dim, 0.5f, keys.rows, scores, score_pitch);
         for (int row = 0; row < rows; ++row)
           for (std::int64_t key = 0; key < count; ++key) {
@@ -261,17 +291,29 @@ TEST_P(DecodePairTest, ScoresAreScaledProductsOfEveryRowAndKey) {
       }
 }
 
-TEST_P(DecodePairTest, WeightsAreRoundedInTheirOwnHalf) {
-  const std::int64_t count = 96;
-  Aligned weights(count);
-  std::vector<std::uint16_t> expected;
-  for (std::int64_t key = 0; key < count; ++key) {
-    weights[key] = key % 7 == 2 ? -0.0f : std::abs(random());
-    kernels().narrow(weights + key, true, 1, &expected.emplace_back());
+TEST_P(DecodePairTest, SoftmaxLeavesRoundedWeightsInTheFirstHalfOfTheirRow) {
+  for (const bool natural : {false, true}) {
+    const std::int64_t count = 96, masked = 5;
+    Aligned scores(count), before(count);
+    for (std::int64_t key = 0; key < count; ++key) before[key] = scores[key] = 8.0f * random();
+    before[masked] = scores[masked] = -infinity;
+    float m = 0, l = 0;
+    pairs().decode_softmax(scores, count, natural, &m, &l);
+    EXPECT_EQ(m, *std::max_element(static_cast<float*>(before), before + count));
+    // exp2 to 2.8e-6, and half an ulp of the difference of at most 16 (times log2 e) in its exponent.
+    const double of_exp2 = 2.8e-6 + 16.0 * 1.5 * 0x1p-23;
+    double sum = 0;
+    for (std::int64_t key = 0; key < count; ++key) {
+      float weight = 0;
+      kernels().widen(as_bf16(scores) + key, true, 1, &weight);
+      const double difference = static_cast<double>(before[key]) - static_cast<double>(m);
+      const double exact = natural ? std::exp(difference) : std::exp2(difference);
+      ASSERT_NEAR(weight, exact, exact * (of_exp2 + 0x1p-8)) << key;  // and half an ulp of bf16
+      sum += exact;
+    }
+    EXPECT_NEAR(l, sum, sum * (of_exp2 + static_cast<double>(count) * 0x1p-24));
+    EXPECT_EQ(as_bf16(scores)[masked], 0x8000);
   }
-  pairs().round_weights(weights, count);
-  for (std::int64_t key = 0; key < count; ++key)
-    ASSERT_EQ(as_bf16(weights)[key], expected[static_cast<std::size_t>(key)]) << key;
 }
 
 TEST_P(DecodePairTest, WeightedSumAddsEveryValueInBothModesAlike) {
