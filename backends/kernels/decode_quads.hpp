@@ -109,17 +109,9 @@ void decode_scores_of_keys(const float* queries, int rows, std::int64_t pitch, c
 
 void decode_scores(const float* queries, int rows, std::int64_t pitch, std::int64_t dim, const StoredRows& keys,
                    float* scores, std::int64_t score_pitch) {
-  const auto of = [&]<Element E>() {
+  with_element(keys.element, [&]<Element E>() {
     decode_scores_of_keys<E>(queries, rows, pitch, {keys, dim}, dim, scores, score_pitch);
-  };
-  switch (keys.element) {
-    case Element::f32:
-      return of.template operator()<Element::f32>();
-    case Element::f16:
-      return of.template operator()<Element::f16>();
-    case Element::bf16:
-      return of.template operator()<Element::bf16>();
-  }
+  });
 }
 
 }  // namespace

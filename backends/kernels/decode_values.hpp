@@ -177,17 +177,9 @@ struct WideValues {
 
 void decode_weighted_sum(const float* weights, int rows, std::int64_t weight_pitch, const StoredRows& values,
                          std::int64_t dim, bool careful, float* sums, std::int64_t pitch) {
-  const auto of = [&]<Element E>() {
+  with_element(values.element, [&]<Element E>() {
     decode_weighted_sum_of<WideValues<E>>({weights, weight_pitch}, rows, {values, dim}, dim, careful, {sums, pitch});
-  };
-  switch (values.element) {
-    case Element::f32:
-      return of.template operator()<Element::f32>();
-    case Element::f16:
-      return of.template operator()<Element::f16>();
-    case Element::bf16:
-      return of.template operator()<Element::bf16>();
-  }
+  });
 }
 
 }  // namespace

@@ -25,6 +25,19 @@ struct Stored<Element::f32> {
 template <Element E>
 using StoredAs = typename Stored<E>::Type;
 
+/// f.operator()<E>() for the element at hand.
+template <typename F>
+inline void with_element(Element element, F f) {
+  switch (element) {
+    case Element::f32:
+      return f.template operator()<Element::f32>();
+    case Element::f16:
+      return f.template operator()<Element::f16>();
+    case Element::bf16:
+      return f.template operator()<Element::bf16>();
+  }
+}
+
 /// vector_lanes elements as f32.
 template <Element E>
 inline Vec load_row(const StoredAs<E>* p) {

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "backends/tiles/rows.hpp"
+#include "backends/tiles/sizes.hpp"
 
 namespace attune::linear {
 namespace {

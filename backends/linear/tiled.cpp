@@ -8,6 +8,7 @@
 
 #include "backends/linear/chunk.hpp"
 #include "backends/tiles/rows.hpp"
+#include "backends/tiles/sizes.hpp"
 
 namespace attune::linear {
 namespace {

@@ -4,16 +4,17 @@
 #include <array>
 #include <span>
 
+#include "backends/tiles/sizes.hpp"
+
 namespace attune::tiled {
 
+using tiles::divide_up;
 using tiles::HeadRows;
 using tiles::QueryTile;
 using tiles::Scratch;
 using tiles::TileState;
 
 namespace {
-
-std::int64_t divide_up(std::int64_t a, std::int64_t b) noexcept { return (a + b - 1) / b; }
 
 /// A tile has two vectors of lanes, and those at least four.
 constexpr int max_decode_tiles = max_decode_rows / 8;

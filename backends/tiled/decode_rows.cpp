@@ -5,12 +5,14 @@
 
 #include "backends/tiles/key_block.hpp"
 #include "backends/tiles/rows.hpp"
+#include "backends/tiles/sizes.hpp"
 
 namespace attune::tiled {
 
 using kernels::Element;
 using kernels::StoredRows;
 using tiles::index_of;
+using tiles::rounded_up;
 
 namespace {
 
@@ -22,8 +24,6 @@ constexpr std::int64_t copied_rows = kernels::most_values_in_turn;
 
 /// Scores beyond a chunk's last that the kernel may write.
 constexpr std::int64_t score_slack = 64;
-
-std::int64_t rounded_up(std::int64_t n, std::int64_t to) noexcept { return (n + to - 1) / to * to; }
 
 Element element_of(DType dtype) noexcept {
   return dtype == DType::f32 ? Element::f32 : dtype == DType::f16 ? Element::f16 : Element::bf16;

@@ -2,10 +2,13 @@
 
 #include <algorithm>
 
-namespace attune::tiled {
-namespace {
+#include "backends/tiles/sizes.hpp"
 
-std::int64_t divide_up(std::int64_t a, std::int64_t b) noexcept { return (a + b - 1) / b; }
+namespace attune::tiled {
+
+using tiles::divide_up;
+
+namespace {
 
 constexpr std::int64_t few_keys = 1024, usual_chunk = 512, most_usual_chunks = 16;
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "backends/tiles/rows.hpp"
+#include "backends/tiles/sizes.hpp"
 
 namespace attune::tiles {
 namespace {

@@ -5,12 +5,11 @@
 #include <utility>
 
 #include "backends/tiles/rows.hpp"
+#include "backends/tiles/sizes.hpp"
 #include "backends/tiles/softmax_state.hpp"
 
 namespace attune::tiles {
 namespace {
-
-std::int64_t divide_up(std::int64_t a, std::int64_t b) noexcept { return (a + b - 1) / b; }
 
 constexpr float infinity = std::numeric_limits<float>::infinity();
 

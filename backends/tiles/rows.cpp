@@ -14,8 +14,6 @@ std::int64_t last_stride(const TensorLayout& tensor) noexcept {
 
 }  // namespace
 
-std::size_t padded_floats(std::int64_t floats) noexcept { return (static_cast<std::size_t>(floats) + 15) / 16 * 16; }
-
 kernels::Ahead rows_ahead(const TensorView& tensor, std::int64_t batch, std::int64_t head, std::int64_t first,
                           std::int64_t count, std::int64_t begin, std::int64_t length) noexcept {
   length = std::min(length, tensor.shape[3] - begin);

@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 
 #include <attune/tensor.hpp>
 
@@ -12,15 +11,6 @@
 namespace attune::tiles {
 
 inline constexpr int max_lanes = 64;
-
-/// Floats rounded up to a multiple of 16, so that what follows them in scratch memory is aligned.
-std::size_t padded_floats(std::int64_t floats) noexcept;
-
-/// How many floats a · b are, or more than any machine has where that overflows. Sums of a few of them do not.
-constexpr std::int64_t float_count(std::int64_t a, std::int64_t b) noexcept {
-  constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max() / 64;
-  return a > 0 && b > most / a ? most : a * b;
-}
 
 /// Index of an element of a rank 4 tensor, in elements.
 inline std::int64_t index_of(const TensorLayout& tensor, std::int64_t i, std::int64_t j, std::int64_t k) noexcept {

@@ -4,6 +4,7 @@
 
 #include "backends/tiles/key_block.hpp"
 #include "backends/tiles/query_tile.hpp"
+#include "backends/tiles/sizes.hpp"
 
 namespace attune::tiles {
 
