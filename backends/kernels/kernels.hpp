@@ -59,17 +59,10 @@ enum class Element : std::uint8_t { f32, f16, bf16 };
 /// 15 / 18 GB/s from one place, 22 / 27 from four, 25 / 31 from eight, 23 from sixteen.
 constexpr int streams = 8;
 
-/// From the first row to the i-th to be used, one of each stream in turn, where streams are `apart` and the rows of
-/// each `stride`.
-constexpr std::int64_t offset_in_streams(std::int64_t i, std::int64_t apart, std::int64_t stride,
-                                         int places = streams) noexcept {
-  return i % places * apart + i / places * stride;
-}
-
-/// Which of `count` rows is the i-th to be used: those in streams, and at the end what does not divide.
+/// Which of `count` rows is the i-th to be used: one of each stream in turn, and at the end what does not divide.
 constexpr std::int64_t place_in_streams(std::int64_t i, std::int64_t count, int places = streams) noexcept {
   const std::int64_t in_stream = count / places;
-  return i < in_stream * places ? offset_in_streams(i, in_stream, 1, places) : i;
+  return i < in_stream * places ? i % places * in_stream + i / places : i;
 }
 
 /// DecodeKernels::weighted_sum adds values in turns, each summed from 0: so many where they are small, else half of
