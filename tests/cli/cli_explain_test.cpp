@@ -82,6 +82,12 @@ TEST(Explain, TheTextHoldsTheSameFacts) {
   EXPECT_EQ(run_attune(plain).out.find("are skipped"), std::string::npos);
 }
 
+TEST(Explain, PairsAreWholeNumbers) {
+  const Outcome outcome = run_attune({"explain", "--q", "1,3,2048,16", "--k", "1,3,2048,16", "--causal"});
+  EXPECT_NE(outcome.out.find("6294528 pairs of query and key"), std::string::npos) << outcome.out;
+  EXPECT_NE(outcome.out.find("of 12582912 are skipped"), std::string::npos) << outcome.out;
+}
+
 TEST(Explain, RefusesWhatACallWouldRefuse) {
   const auto refused = [](const Words& arguments, const char* words) {
     const Outcome outcome = run_attune(Words{"explain"} + arguments);

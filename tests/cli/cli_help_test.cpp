@@ -32,6 +32,11 @@ TEST(Help, OfRunNamesEveryOption) {
 
 TEST(Help, OfBackends) { expect_help({"backends", "--help"}, {"--json", "ATTUNE_BACKEND", "ATTUNE_ISA", "Examples:"}); }
 
+TEST(Help, OfPluginsIsAboutPlugins) {
+  expect_help({"plugin", "--help"}, {"check", "list", "new", "quarantine", "attune plugin new"});
+  EXPECT_EQ(run_attune({"plugin", "--help"}).out.find("attune tune"), std::string::npos);
+}
+
 TEST(Help, VersionIsTheLibrarys) {
   EXPECT_EQ(run_attune({"--version"}).out, std::string("attune ") + version() + "\n");
 }

@@ -33,9 +33,9 @@ std::string words_of(const Candidate& candidate) {
 }
 
 std::string work(const Explanation& facts) {
-  std::string words = fmt::format("{:.4g} MFLOP, {:.6g} pairs of query and key", facts.flops * 1e-6, facts.attended);
+  std::string words = fmt::format("{:.4g} MFLOP, {:.0f} pairs of query and key", facts.flops * 1e-6, facts.attended);
   if (facts.skipped_share() > 0) {
-    words += fmt::format(" ({:.1f} % of {:.6g} are skipped)", 100 * facts.skipped_share(), facts.pairs);
+    words += fmt::format(" ({:.1f} % of {:.0f} are skipped)", 100 * facts.skipped_share(), facts.pairs);
   }
   return words;
 }
