@@ -19,6 +19,9 @@ template <typename T>
 constexpr std::int64_t line_elements = 64 / static_cast<std::int64_t>(sizeof(T));
 
 inline void prefetch_line(const void* p) { __builtin_prefetch(p, 0, 2); }
+inline void prefetch_line(const void* p, std::intptr_t behind) {
+  prefetch_line(reinterpret_cast<const void*>(reinterpret_cast<std::intptr_t>(p) + behind));
+}
 
 /// Rows of one type of elements in their order of use, which is that of place_in_streams() or of memory. They are used
 /// in rounds of one row of each stream; rows in the order of memory are streams that lie one row apart.
@@ -47,6 +50,11 @@ struct RowsOf {
   const Type* row_ahead(std::int64_t i) const {
     const std::int64_t at = i + ahead;
     return at < in_rounds || next == nullptr ? data + at / streams * step : next + (at - in_rounds) / streams * step;
+  }
+
+  /// How many bytes that is behind the row.
+  std::intptr_t bytes_ahead(std::int64_t i) const {
+    return reinterpret_cast<std::intptr_t>(row_ahead(i)) - reinterpret_cast<std::intptr_t>(row(i));
   }
 
   /// The N rows used from the i-th on, the last one again where there are no more. N and i are multiples of `streams`.

@@ -37,14 +37,15 @@ inline void decode_value_tile(const WeightRows<P>& weights, const RowsOf<P::elem
   const std::int64_t apart = rounds ? values.apart : values.stride;
   const std::int64_t step = rounds ? values.step : P::keys * values.stride;
   int until_asking = share.index;
-  const auto add_keys = [&](std::int64_t i, const Type* row, const Type* ahead) {
+  const std::intptr_t ahead = values.bytes_ahead(begin);
+  const auto add_keys = [&](std::int64_t i, const Type* row) {
     if (!careful && until_asking-- == 0) {
       until_asking = share.of - 1;
 #pragma GCC unroll 2
       for (int key = 0; key < P::keys; ++key)
 #pragma GCC unroll 8
         for (int c = 0; c < C * vector_lanes; c += static_cast<int>(line_elements<Type>))
-          prefetch_line(ahead + key * apart + c);
+          prefetch_line(row + key * apart + c, ahead);
     }
     Row<C> v;
     P::template load<C, careful>({row, apart, end - i, part}, weights.data + i, v);
@@ -56,10 +57,8 @@ inline void decode_value_tile(const WeightRows<P>& weights, const RowsOf<P::elem
     }
   };
   const Type* row = values.row(begin) + column;
-  const Type* ahead = values.row_ahead(begin) + column;
-  for (std::int64_t i = begin; i < end; i += places, row += step, ahead += step)
-    for (int place = 0; place < places; place += P::keys)
-      add_keys(i + place, row + place * apart, ahead + place * apart);
+  for (std::int64_t i = begin; i < end; i += places, row += step)
+    for (int place = 0; place < places; place += P::keys) add_keys(i + place, row + place * apart);
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 8
