@@ -26,9 +26,8 @@ struct Way {
 constexpr Way ways[] = {{false, 0}, {false, 8}, {false, 32}, {true, 4}, {true, 16}};
 
 constexpr std::int64_t lines_in_piece = 8192;  // 512 KB
-constexpr std::int64_t lines_in_step = 8;      // at most
 
-/// Reads a piece of `count` lines, a multiple of lines_in_step.
+/// Reads a piece of `count` lines; those that fill no step at its end.
 using ReadPiece = std::uint64_t (*)(const Line* lines, std::int64_t count, Way way);
 
 // A macro, because a vector that is wider than the target's registers would be taken apart: each function must name its
@@ -51,6 +50,8 @@ using ReadPiece = std::uint64_t (*)(const Line* lines, std::int64_t count, Way w
           for (std::int64_t v = 0; v < in_line; ++v) sum[j] += reinterpret_cast<const Vector*>(now + j * apart)[v]; \
       }                                                                                                             \
     }                                                                                                               \
+    for (std::int64_t i = steps * in_step; i < count; ++i)                                                          \
+      for (std::int64_t v = 0; v < in_line; ++v) sum[0] += reinterpret_cast<const Vector*>(lines + i)[v];           \
     sum[0] += sum[1] + sum[2] + sum[3];                                                                             \
     return sum[0][0];                                                                                               \
   }
@@ -77,9 +78,9 @@ class Part {
   Part(const Line* lines, std::int64_t count) : lines_(lines), count_(count) {}
 
   double read_piece(Way way) {
-    const std::int64_t count = std::min(lines_in_piece, count_ - at_) / lines_in_step * lines_in_step;
+    const std::int64_t count = std::min(lines_in_piece, count_ - at_);
     seen_ = seen_ + read_(lines_ + at_, count, way);
-    at_ = at_ + count + lines_in_step > count_ ? 0 : at_ + count;
+    at_ = at_ + count == count_ ? 0 : at_ + count;
     return static_cast<double>(count) * sizeof(Line);
   }
 

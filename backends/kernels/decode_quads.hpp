@@ -97,20 +97,14 @@ struct QuadScores {
 
 #endif
 
-template <Element E>
-void decode_scores_of_keys(const float* queries, int rows, std::int64_t pitch, const RowsOf<E>& keys, std::int64_t dim,
-                           float* scores, std::int64_t score_pitch) {
-#if defined(__AVX512F__)
-  if constexpr (E == Element::f32)
-    if (in_quads(rows)) return quad_scores_of<QuadScores>(queries, rows, pitch, dim, 1.0f, keys, scores, score_pitch);
-#endif
-  decode_scores_of<WideScores<E>>(queries, rows, pitch, dim, 1.0f, keys, scores, score_pitch);
-}
-
 void decode_scores(const float* queries, int rows, std::int64_t pitch, std::int64_t dim, const StoredRows& keys,
                    float* scores, std::int64_t score_pitch) {
+#if defined(__AVX512F__)
+  if (in_quads(rows, keys.element))
+    return quad_scores_of<QuadScores>(queries, rows, pitch, dim, 1.0f, {keys, dim}, scores, score_pitch);
+#endif
   with_element(keys.element, [&]<Element E>() {
-    decode_scores_of_keys<E>(queries, rows, pitch, {keys, dim}, dim, scores, score_pitch);
+    decode_scores_of<WideScores<E>>(queries, rows, pitch, dim, 1.0f, {keys, dim}, scores, score_pitch);
   });
 }
 

@@ -10,6 +10,9 @@ constexpr int quad = 4;  // rows in a vector of 16 lanes, and lanes of each
 /// Are so many rows taken by fours? (decode_quads.hpp)
 constexpr bool in_quads(int rows) { return vector_lanes == quad * quad && rows >= 2 * quad && rows % quad == 0; }
 
+/// And where keys are not pairs? Elements that are widened come too dear four at a time.
+constexpr bool in_quads(int rows, Element keys) { return keys == Element::f32 && in_quads(rows); }
+
 /// Elements of each row in such a vector: four floats, or four pairs.
 template <typename T>
 constexpr std::int64_t quad_width = 16 / static_cast<std::int64_t>(sizeof(T));
@@ -34,7 +37,7 @@ inline void load_query_of(F element, std::int64_t dim, bool by_fours, int row, s
 void load_decode_query(const float* query, std::int64_t dim, float scale, Element keys, int row, int rows,
                        std::int64_t pitch, float* queries) {
   const auto scaled = [=](std::int64_t d) { return query[d] * scale; };
-  load_query_of(scaled, dim, keys == Element::f32 && in_quads(rows), row, pitch, queries);
+  load_query_of(scaled, dim, in_quads(rows, keys), row, pitch, queries);
 }
 
 }  // namespace

@@ -76,12 +76,16 @@ inline void softmax_row_in(const float* scores, std::int64_t key_count, float* m
   *l = sum_of_lanes(sum[0] + sum[1]);
 }
 
+template <int degree, typename Keep>
+inline void softmax_row_of(const float* scores, std::int64_t key_count, bool natural, float* m, float* l, Keep keep) {
+  const auto softmax = natural ? softmax_row_in<degree, true, Keep> : softmax_row_in<degree, false, Keep>;
+  softmax(scores, key_count, m, l, keep);
+}
+
 void softmax_row(float* scores, std::int64_t key_count, bool natural, float* m, float* l) {
-  const auto keep = [&](const Row<2>& weights, std::int64_t key) {
+  softmax_row_of<5>(scores, key_count, natural, m, l, [=](const Row<2>& weights, std::int64_t key) {
     each<2>([&](int i) { store(scores + key + i * vector_lanes, weights[i]); });
-  };
-  natural ? softmax_row_in<5, true>(scores, key_count, m, l, keep)
-          : softmax_row_in<5, false>(scores, key_count, m, l, keep);
+  });
 }
 
 void join_rows(float* sums, float mine, const float* others, float theirs, std::int64_t count) {
