@@ -15,12 +15,13 @@
 namespace attune {
 namespace {
 
-/// sysconf answers 0 or −1 where it does not know, as on ARM; sysfs may still, and else the default stays.
-void set_if_known(std::size_t& bytes, int question, int level) {
-  if (const long answer = sysconf(question); answer > 0)
+/// sysfs tells what one CPU has. Where it does not, sysconf may, which counts the L3 of a whole AMD socket (320 MB
+/// where a core reaches 32) and answers 0 or −1 where it does not know; else the default stays.
+void set_if_known(std::size_t& bytes, int level, int question) {
+  if (const auto told = detail::cache_bytes("/sys/devices/system/cpu/cpu0/cache", level))
+    bytes = *told;
+  else if (const long answer = sysconf(question); answer > 0)
     bytes = static_cast<std::size_t>(answer);
-  else
-    bytes = detail::cache_bytes("/sys/devices/system/cpu/cpu0/cache", level).value_or(bytes);
 }
 
 /// Weakest first. A library without kernels for this architecture still has its plain backends.
@@ -42,9 +43,9 @@ Machine Machine::detect() {
   machine.cpu = detail::cpu_name(cpuinfo);
   machine.isas = runnable_isas();
   machine.isa = machine.isas.back();
-  set_if_known(machine.l1_bytes, _SC_LEVEL1_DCACHE_SIZE, 1);
-  set_if_known(machine.l2_bytes, _SC_LEVEL2_CACHE_SIZE, 2);
-  set_if_known(machine.l3_bytes, _SC_LEVEL3_CACHE_SIZE, 3);
+  set_if_known(machine.l1_bytes, 1, _SC_LEVEL1_DCACHE_SIZE);
+  set_if_known(machine.l2_bytes, 2, _SC_LEVEL2_CACHE_SIZE);
+  set_if_known(machine.l3_bytes, 3, _SC_LEVEL3_CACHE_SIZE);
   machine.cores = available_cores();
   return machine;
 }

@@ -87,6 +87,7 @@ TEST(Machine, KnowsItselfByANameAndSizes) {
   EXPECT_FALSE(machine.cpu.empty());
   EXPECT_GT(machine.l1_bytes, 0u);
   EXPECT_GT(machine.l2_bytes, 0u);
+  EXPECT_EQ(machine.l3_bytes, cache_bytes("/sys/devices/system/cpu/cpu0/cache", 3).value_or(machine.l3_bytes));
   ASSERT_FALSE(machine.isas.empty());
   EXPECT_EQ(machine.isa, machine.isas.back());
 #if defined(__aarch64__)
