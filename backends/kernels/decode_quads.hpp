@@ -50,7 +50,10 @@ template <typename P, int Q>
   const auto part = [&](std::int64_t d, int left) {
     multiply_quads<P, Q>(queries + quad * d, pitch, [&](int k) { return P::key_part(row[k] + d, left); }, sum);
   };
-  const auto ask = [&](std::int64_t d) { each<at_once>([&](int k) { prefetch_line(ahead[k] + d); }); };
+  const auto ask = [&](std::int64_t d) __attribute__((always_inline)) {
+    each<at_once>([&](int k) { prefetch_line(ahead[k] + d); });
+    if constexpr (is_from_memory<P>) each<at_once>([&](int k) { prefetch_line(row[k] + d, keys.nearer); });
+  };
   over_dims<line_elements<Type>, quad_width<Type>>(dim, share, ask, step, part);
 #pragma GCC unroll 3
   for (int q = 0; q < Q; ++q)
@@ -69,13 +72,18 @@ void quad_score_turn(const typename P::Query* queries, std::int64_t pitch, std::
     quad_score_tile<P, Q>(queries, pitch, dim, keys, key, share, to);
 }
 
+template <typename P>
+constexpr auto quad_score_turn_of(int quads) {
+  return quads == 2 ? quad_score_turn<P, 2> : quad_score_turn<P, 3>;
+}
+
 /// decode_scores_of() for rows in quads.
 template <typename P>
 void quad_scores_of(const typename P::Query* queries, int rows, std::int64_t pitch, std::int64_t dim, float scale,
                     const RowsOf<P::element>& keys, float* scores, std::int64_t score_pitch) {
   for_key_turns(keys, [&](const KeysInTurn<P::element>& in_turn, std::int64_t first, std::int64_t count) {
     for_row_groups(rows / quad, max_quads, [&](int of, int size, Share share) {
-      const auto turn = size == 2 ? quad_score_turn<P, 2> : quad_score_turn<P, 3>;
+      const auto turn = keys.from_memory ? quad_score_turn_of<FromMemory<P>>(size) : quad_score_turn_of<P>(size);
       const std::int64_t row = of * quad;
       turn(queries + row * pitch, pitch, dim, in_turn, count, share,
            {scores + first + row * score_pitch, score_pitch, scale});

@@ -12,7 +12,14 @@ using attune::kernels::streams;
 /// Bytes between what is read and what is asked for, which goes to L2. Measured from memory, 4 rows of f32 on one Zen 4
 /// core: 6 GB/s without, 9 with what is asked for going to L1 (2 to 64 KB ahead), 17 to 20 by L2 at 32 KB, 20 from 64
 /// on.
-constexpr std::int64_t prefetch_distance = 65536;
+constexpr std::int64_t far_bytes = 65536;
+
+/// Rows from memory are asked for again at these distances, scores only at the second. A core forgets what it is asked
+/// for while too many lines are on their way, at once or in time: 1 to 4 % of lines asked for at 40 GB/s by fours, up
+/// to 8 % by 32. Rows in L2 are multiplied at 45 GB/s and more, nothing slows that down but a line that was forgotten,
+/// and waiting for one takes as long as forty others. Values of 4 rows of f32: 19 GB/s without, 23 with the second, 25
+/// with both; from L3 they cost 10 % of 49.
+constexpr std::int64_t near_bytes = 16384, nearer_bytes = 8192;
 
 /// Elements in a line of cache.
 template <typename T>
@@ -34,27 +41,27 @@ struct RowsOf {
         next(static_cast<const Type*>(rows.next)),
         stride(rows.stride),
         count(rows.count),
+        from_memory(rows.from_memory),
         bytes(dim * static_cast<std::int64_t>(sizeof(Type))),
         in_rounds(count / streams * streams),
         apart(rows.in_streams ? count / streams * stride : stride),
-        step(rows.in_streams ? stride : streams * stride) {
-    // No further ahead than the rows that follow these.
-    const std::int64_t fit = prefetch_distance / (bytes > 0 ? bytes : 1) + 1;
-    ahead = (fit < count ? fit : count) / streams * streams;
-  }
+        step(rows.in_streams ? stride : streams * stride),
+        far(rows_within(far_bytes)),
+        near(rows_within(near_bytes)),
+        nearer(rows_within(nearer_bytes)) {}
 
   /// The row used as the i-th, where a round begins or after the last one.
   const Type* row(std::int64_t i) const { return data + (i < in_rounds ? i / streams * step : i * stride); }
 
-  /// What is to be asked for while that is used; any address will do for a prefetch.
-  const Type* row_ahead(std::int64_t i) const {
+  /// The row used `ahead` rows after the i-th, a round beginning with each; any address will do for a prefetch.
+  const Type* row_ahead(std::int64_t i, std::int64_t ahead) const {
     const std::int64_t at = i + ahead;
     return at < in_rounds || next == nullptr ? data + at / streams * step : next + (at - in_rounds) / streams * step;
   }
 
-  /// How many bytes that is behind the row.
-  std::intptr_t bytes_ahead(std::int64_t i) const {
-    return reinterpret_cast<std::intptr_t>(row_ahead(i)) - reinterpret_cast<std::intptr_t>(row(i));
+  /// How many bytes that is behind the i-th in memory.
+  std::intptr_t bytes_ahead(std::int64_t i, std::int64_t ahead) const {
+    return reinterpret_cast<std::intptr_t>(row_ahead(i, ahead)) - reinterpret_cast<std::intptr_t>(row(i));
   }
 
   /// The N rows used from the i-th on, the last one again where there are no more. N and i are multiples of `streams`.
@@ -67,24 +74,40 @@ struct RowsOf {
         for (int s = k; s < k + streams; ++s) rows[s] = data + (i + s < count ? i + s : count - 1) * stride;
   }
 
-  /// What is to be asked for while they are used.
+  /// What is to be asked for while they are used, for the first time.
   template <int N>
   void rows_ahead(std::int64_t i, const Type** rows) const {
-    for (int k = 0; k < N; k += streams) round(row_ahead(i + k), rows + k);
+    for (int k = 0; k < N; k += streams) round(row_ahead(i + k, far), rows + k);
   }
 
   const Type* data;
   const Type* next;
-  std::int64_t stride, count, bytes, ahead;
-  std::int64_t in_rounds;    // rows; the others are used after them, in the order of memory
-  std::int64_t apart, step;  // from one row of a round to the next, and from round to round, in elements
+  std::int64_t stride, count;
+  bool from_memory;
+  std::int64_t bytes;              // of a row
+  std::int64_t in_rounds;          // rows; the others are used after them, in the order of memory
+  std::int64_t apart, step;        // from one row of a round to the next, and from round to round, in elements
+  std::int64_t far, near, nearer;  // so many rows ahead is what is to be asked for, a multiple of `streams`
 
  private:
+  /// No more than the rows that follow these.
+  std::int64_t rows_within(std::int64_t distance) const {
+    const std::int64_t fit = distance / (bytes > 0 ? bytes : 1) + 1;
+    return (fit < count ? fit : count) / streams * streams;
+  }
   void round(const Type* first, const Type** rows) const {
 #pragma GCC unroll 8
     for (int s = 0; s < streams; ++s) rows[s] = first + s * apart;
   }
 };
+
+/// The policy P of a score or value kernel, for rows from memory.
+template <typename P>
+struct FromMemory : P {};
+template <typename P>
+constexpr bool is_from_memory = false;
+template <typename P>
+constexpr bool is_from_memory<FromMemory<P>> = true;
 
 /// Which part of what is ahead a group of rows asks for: every `of`-th piece from `index` on.
 struct Share {

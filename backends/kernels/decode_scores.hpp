@@ -86,6 +86,7 @@ template <Element E>
 struct KeysInTurn {
   const StoredAs<E>* key[keys_in_turn];
   const StoredAs<E>* ahead[keys_in_turn];
+  std::intptr_t near, nearer;  // from a key to what is to be asked for again, in bytes
 };
 
 /// Calls step(d) for every `width` dims and part(d, how many) for what is left; and ask(d) before those lines of keys
@@ -129,7 +130,11 @@ template <typename P, int R>
   const auto part = [&](std::int64_t d, int left) {
     multiply_dims<P, R>(queries + d, pitch, [&](int k) { return P::load_part(row[k] + d, left); }, sum);
   };
-  const auto ask = [&](std::int64_t d) { each<at_once>([&](int k) { prefetch_line(ahead[k] + d); }); };
+  const auto ask = [&](std::int64_t d) __attribute__((always_inline)) {
+    each<at_once>([&](int k) { prefetch_line(ahead[k] + d); });
+    if constexpr (is_from_memory<P>) each<at_once>([&](int k) { prefetch_line(row[k] + d, keys.nearer); });
+    if constexpr (is_from_memory<P> && R < 4) each<at_once>([&](int k) { prefetch_line(row[k] + d, keys.near); });
+  };
   over_dims<line_elements<Type>, P::width>(dim, share, ask, step, part);
   store_scores<R>(sum, key, to, columns);
 }
@@ -158,6 +163,8 @@ inline void for_key_turns(const RowsOf<E>& keys, F f) {
   for (std::int64_t first = 0; first < keys.count; first += keys_in_turn) {
     keys.template next_rows<keys_in_turn>(first, in_turn.key);
     keys.template rows_ahead<keys_in_turn>(first, in_turn.ahead);
+    in_turn.near = keys.bytes_ahead(first, keys.near);
+    in_turn.nearer = keys.bytes_ahead(first, keys.nearer);
     f(in_turn, first, keys.count - first < keys_in_turn ? keys.count - first : keys_in_turn);
   }
 }
@@ -167,8 +174,9 @@ void decode_scores_of(const typename P::Query* queries, int rows, std::int64_t p
                       const RowsOf<P::element>& keys, float* scores, std::int64_t score_pitch) {
   for_key_turns(keys, [&](const KeysInTurn<P::element>& in_turn, std::int64_t first, std::int64_t count) {
     for_row_groups(rows, max_score_rows, [&](int row, int size, Share share) {
-      score_turn<P>(size)(queries + row * pitch, pitch, dim, in_turn, count, share,
-                          {scores + first + row * score_pitch, score_pitch, scale});
+      const auto turn = keys.from_memory ? score_turn<FromMemory<P>>(size) : score_turn<P>(size);
+      turn(queries + row * pitch, pitch, dim, in_turn, count, share,
+           {scores + first + row * score_pitch, score_pitch, scale});
     });
   });
 }

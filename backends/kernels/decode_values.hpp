@@ -5,9 +5,9 @@
 
 namespace {
 
-template <typename P>
+template <typename T>
 struct WeightRows {
-  const typename P::Weight* data;
+  const T* data;
   std::int64_t pitch;
 };
 
@@ -23,8 +23,9 @@ inline bool marked(float weight) { return std::bit_cast<std::uint32_t>(weight) =
 /// as begin-th … (end − 1)-th. `part` > 0: so many columns of the last vectors are left. In careful mode, which takes
 /// rows one by one, what marked keys hold is taken for 0.
 template <typename P, int R, int C, bool careful>
-inline void decode_value_tile(const WeightRows<P>& weights, const RowsOf<P::element>& values, std::int64_t begin,
-                              std::int64_t end, std::int64_t column, int part, Share share, const SumRows& sums) {
+inline void decode_value_tile(const WeightRows<typename P::Weight>& weights, const RowsOf<P::element>& values,
+                              std::int64_t begin, std::int64_t end, std::int64_t column, int part, Share share,
+                              const SumRows& sums) {
   static_assert(R == 1 || !careful);
   using Type = StoredAs<P::element>;
   Block<R, C> sum;
@@ -37,15 +38,23 @@ inline void decode_value_tile(const WeightRows<P>& weights, const RowsOf<P::elem
   const std::int64_t apart = rounds ? values.apart : values.stride;
   const std::int64_t step = rounds ? values.step : P::keys * values.stride;
   int until_asking = share.index;
-  const std::intptr_t ahead = values.bytes_ahead(begin);
+  const std::intptr_t far = values.bytes_ahead(begin, values.far);
+  const std::intptr_t near = values.bytes_ahead(begin, values.near);
+  const std::intptr_t nearer = values.bytes_ahead(begin, values.nearer);
+  const auto ask = [&](const Type* row) __attribute__((always_inline)) {
+#pragma GCC unroll 2
+    for (int key = 0; key < P::keys; ++key)
+#pragma GCC unroll 8
+      for (int c = 0; c < C * vector_lanes; c += static_cast<int>(line_elements<Type>)) {
+        const Type* line = row + key * apart + c;
+        prefetch_line(line, far);
+        if constexpr (is_from_memory<P>) prefetch_line(line, near), prefetch_line(line, nearer);
+      }
+  };
   const auto add_keys = [&](std::int64_t i, const Type* row) {
     if (!careful && until_asking-- == 0) {
       until_asking = share.of - 1;
-#pragma GCC unroll 2
-      for (int key = 0; key < P::keys; ++key)
-#pragma GCC unroll 8
-        for (int c = 0; c < C * vector_lanes; c += static_cast<int>(line_elements<Type>))
-          prefetch_line(row + key * apart + c, ahead);
+      ask(row);
     }
     Row<C> v;
     P::template load<C, careful>({row, apart, end - i, part}, weights.data + i, v);
@@ -71,9 +80,9 @@ inline void decode_value_tile(const WeightRows<P>& weights, const RowsOf<P::elem
 /// Columns `column` … dim − 1, in tiles of C vectors and then of fewer. A remainder that would be a tile of the fewest
 /// vectors is shared with the tile before it: that one has too few accumulators to be fast.
 template <typename P, int R, int C, bool careful>
-inline void decode_value_columns(const WeightRows<P>& weights, const RowsOf<P::element>& values, std::int64_t begin,
-                                 std::int64_t end, std::int64_t column, std::int64_t dim, Share share,
-                                 const SumRows& sums) {
+inline void decode_value_columns(const WeightRows<typename P::Weight>& weights, const RowsOf<P::element>& values,
+                                 std::int64_t begin, std::int64_t end, std::int64_t column, std::int64_t dim,
+                                 Share share, const SumRows& sums) {
   constexpr int fewest = P::vectors;
   constexpr std::int64_t width = C * vector_lanes;
   const auto tile = [&]<int N>(int part) {
@@ -91,8 +100,8 @@ inline void decode_value_columns(const WeightRows<P>& weights, const RowsOf<P::e
 }
 
 template <typename P, int R, bool careful = false>
-void decode_value_turn(const WeightRows<P>& weights, const RowsOf<P::element>& values, std::int64_t begin,
-                       std::int64_t end, std::int64_t dim, Share share, const SumRows& sums) {
+void decode_value_turn(const WeightRows<typename P::Weight>& weights, const RowsOf<P::element>& values,
+                       std::int64_t begin, std::int64_t end, std::int64_t dim, Share share, const SumRows& sums) {
   decode_value_columns<P, R, P::columns(R), careful>(weights, values, begin, end, 0, dim, share, sums);
 }
 
@@ -118,18 +127,21 @@ void for_value_turns(const RowsOf<E>& values, F f) {
 }
 
 template <typename P>
-void decode_weighted_sum_of(const WeightRows<P>& weights, int rows, const RowsOf<P::element>& values, std::int64_t dim,
-                            bool careful, const SumRows& sums) {
+void decode_weighted_sum_of(const WeightRows<typename P::Weight>& weights, int rows, const RowsOf<P::element>& values,
+                            std::int64_t dim, bool careful, const SumRows& sums) {
   if (dim == 0) return;
   for_value_turns(values, [&](std::int64_t begin, std::int64_t end) {
-    const auto of = [&](int row) { return WeightRows<P>{weights.data + row * weights.pitch, weights.pitch}; };
+    const auto of = [&](int row) {
+      return WeightRows<typename P::Weight>{weights.data + row * weights.pitch, weights.pitch};
+    };
     const auto to = [&](int row) { return SumRows{sums.data + row * sums.pitch, sums.pitch}; };
     if (careful) {
       for (int r = 0; r < rows; ++r) decode_value_turn<P, 1, true>(of(r), values, begin, end, dim, {}, to(r));
       return;
     }
     for_row_groups(rows, P::most_rows, [&](int row, int size, Share share) {
-      value_turn<P>(size)(of(row), values, begin, end, dim, share, to(row));
+      const auto turn = values.from_memory ? value_turn<FromMemory<P>>(size) : value_turn<P>(size);
+      turn(of(row), values, begin, end, dim, share, to(row));
     });
   });
 }

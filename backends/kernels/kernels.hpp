@@ -76,6 +76,7 @@ struct StoredRows {
   std::int64_t count = 0;
   Element element = Element::f32;
   const void* next = nullptr;  // rows that will be read after these, with the same stride: prefetched
+  bool from_memory = false;    // and not from a cache
   /// Use them in the order of place_in_streams(): scores[i] and weights[i] are those of the i-th row used.
   bool in_streams = false;
 };

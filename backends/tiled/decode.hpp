@@ -30,15 +30,16 @@ namespace attune::tiled {
 /// How a plan computes the members of which takes() is true.
 class Decode {
  public:
-  Decode(const kernels::Kernels& kernels, const Problem& problem, FewRows few_rows,
-         const tiles::ScratchLayout& scratch) noexcept
+  Decode(const kernels::Kernels& kernels, const Problem& problem, FewRows few_rows, const tiles::ScratchLayout& scratch,
+         std::size_t last_cache_bytes) noexcept
       : kernels_(kernels),
         problem_(problem),
         few_rows_(few_rows),
         most_in_lanes_(most_rows_in_lanes(problem, few_rows)),
         walk_{kernels},
         scratch_(scratch),
-        layout_(kernels, problem) {}
+        layout_(kernels, problem),
+        last_cache_bytes_(last_cache_bytes) {}
 
   /// So many rows of a head may have their head dims in lanes.
   static int most_rows_in_lanes(const Problem& problem, FewRows few_rows = FewRows::by_size) noexcept {
@@ -68,6 +69,8 @@ class Decode {
  private:
   struct Run;  // of a call
 
+  /// Is it likely that keys and values come from memory?
+  bool from_memory(const Arguments& arguments) const noexcept;
   KeyRange chunk_keys(const tiles::HeadRows& head, std::int64_t chunk) const noexcept;
   /// Of a head with at most so many rows.
   std::size_t state_floats(std::int64_t rows) const noexcept;
@@ -99,6 +102,7 @@ class Decode {
   KeyWalk walk_;
   tiles::ScratchLayout scratch_;
   RowsLayout layout_;
+  std::size_t last_cache_bytes_;
 };
 
 }  // namespace attune::tiled

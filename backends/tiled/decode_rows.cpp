@@ -66,11 +66,12 @@ std::size_t RowsLayout::worker_floats(std::int64_t rows) const noexcept {
 }
 
 DecodeRows::DecodeRows(const kernels::Kernels& kernels, const RowsLayout& layout, const Arguments& arguments,
-                       const tiles::HeadRows& head, float* memory) noexcept
+                       bool from_memory, const tiles::HeadRows& head, float* memory) noexcept
     : kernels_(kernels),
       pairs_(tiles::pairs_for(kernels, arguments)),
       layout_(layout),
       arguments_(arguments),
+      from_memory_(from_memory),
       head_(head),
       count_(static_cast<int>(head.count)),
       units_(tiles::score_units(arguments, head.kv_head)),
@@ -153,7 +154,8 @@ void DecodeRows::for_stored(const TensorView& tensor, KeyRange keys, F f) noexce
   const std::int64_t batch = head_.member.batch;
   if (tensor.strides[3] == 1 || dim <= 1) {
     const void* data = row_address(tensor, batch, head_.kv_head, first_row + keys.begin);
-    f(StoredRows{data, tensor.strides[2], keys.end - keys.begin, element, nullptr, in_streams_}, std::int64_t{0});
+    f(StoredRows{data, tensor.strides[2], keys.end - keys.begin, element, nullptr, from_memory_, in_streams_},
+      std::int64_t{0});
     return;
   }
   const auto copy_row = [&](std::int64_t key, std::int64_t row) {
@@ -169,7 +171,7 @@ void DecodeRows::for_stored(const TensorView& tensor, KeyRange keys, F f) noexce
     const std::int64_t rows = std::min(copied_rows, count - first);
     for (std::int64_t row = 0; row < rows; ++row)
       copy_row(keys.begin + (in_streams_ ? kernels::place_in_streams(first + row, count) : first + row), row);
-    f(StoredRows{copy_, dim, rows, element, nullptr, false}, first);
+    f(StoredRows{copy_, dim, rows, element, nullptr, false, false}, first);
   }
 }
 
