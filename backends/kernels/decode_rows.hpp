@@ -25,9 +25,11 @@ constexpr std::int64_t near_bytes = 16384, nearer_bytes = 8192;
 template <typename T>
 constexpr std::int64_t line_elements = 64 / static_cast<std::int64_t>(sizeof(T));
 
-// What does nothing but ask has to be inlined before g++ looks for functions without effect: it drops calls of those.
-[[gnu::always_inline]] inline void prefetch_line(const void* p) { __builtin_prefetch(p, 0, 2); }
-[[gnu::always_inline]] inline void prefetch_line(const void* p, std::intptr_t behind) {
+inline void prefetch_line(const void* p) {
+  __builtin_prefetch(p, 0, 2);
+  asm volatile("");  // or g++ drops calls of functions that do nothing else, as it holds them to be without effect
+}
+inline void prefetch_line(const void* p, std::intptr_t behind) {
   prefetch_line(reinterpret_cast<const void*>(reinterpret_cast<std::intptr_t>(p) + behind));
 }
 
