@@ -58,7 +58,7 @@ class Tuning {
     result.learned = winner != nullptr;
     if (winner == nullptr) winner = &default_runner();
     result.winner = winner->candidate().variant();
-    result.measurements = measurements(*winner);
+    result.measurements = measurements(*winner, result.learned);
     result.seconds = budget_.elapsed();
     return result;
   }
@@ -201,13 +201,14 @@ class Tuning {
     return duel(challenger, holder, budget_, most_pairs).won() && challenger.out.empty();
   }
 
-  std::vector<Measurement> measurements(const Runner& winner) const {
+  std::vector<Measurement> measurements(const Runner& winner, bool learned) const {
     std::vector<Measurement> result;
     const double best = winner.series.median();
     for (const Runner& runner : runners_) {
       Measurement m{runner.candidate().variant(), runner.series.median(), runner.series.spread(),
                     static_cast<int>(runner.series.size()), runner.out};
-      if (&runner == &winner) m.verdict = "the fastest";
+      if (&runner == &winner) m.verdict = learned ? "the fastest" : "stays the choice";
+      if (m.verdict.empty() && !learned) m.verdict = m.samples > 0 ? "not measured often enough" : "not measured";
       if (m.verdict.empty()) m.verdict = m.seconds > 1.03 * best ? "slower" : "as good as equal";
       result.push_back(std::move(m));
     }

@@ -26,7 +26,7 @@ struct Measurement {
   double seconds = 0;   // of one call, warm: the median of the samples
   double spread = 0;    // in seconds: the median distance of the samples from it (MAD)
   int samples = 0;      // 0: not measured
-  std::string verdict;  // what became of it, for people: "winner", "37 % slower", "differs from naive in …"
+  std::string verdict;  // what became of it, for people: "the fastest", "slower", "not measured: …"
 };
 
 /// Where a tuning stands.

@@ -59,6 +59,13 @@ TEST_F(PluginProgram, ListsAFileThatIsNamed) {
   EXPECT_EQ(facts["plugins"][1]["state"], "refused");
 }
 
+TEST_F(PluginProgram, LongNamesWidenTheirColumn) {
+  const std::string out = attune({"plugin", "list", hostile_plugin("claims_nothing")}).out;
+  const std::size_t header = out.find("FILE"), row = out.find("claims_nothing");
+  const std::size_t row_begin = out.rfind('\n', row) + 1;
+  EXPECT_EQ(header, out.find('/', row) - row_begin) << out;
+}
+
 TEST_F(PluginProgram, ListsAndClearsTheQuarantine) {
   EXPECT_NE(attune({"plugin", "quarantine"}).out.find("crashes.so"), std::string::npos);
   EXPECT_EQ(attune({"plugin", "quarantine", "--json"}).json()["quarantined"].size(), 1u);

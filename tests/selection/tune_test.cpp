@@ -381,6 +381,9 @@ TEST_F(Tune, StoppedAtOnceChangesNothing) {
   EXPECT_EQ(result.winner.backend, "default");
   EXPECT_FALSE(result.learned);
   EXPECT_NE(result.why.find("stopped"), std::string::npos) << result.why;
+  ASSERT_EQ(result.measurements.size(), 2u);
+  EXPECT_EQ(result.measurements[0].verdict, "stays the choice");
+  EXPECT_EQ(result.measurements[1].verdict.rfind("not measured", 0), 0u) << result.measurements[1].verdict;
   EXPECT_FALSE(std::filesystem::exists(file()));
 }
 

@@ -9,6 +9,7 @@
 #include <attune/engine.hpp>
 #include <nlohmann/json.hpp>
 
+#include "tools/attune/columns.hpp"
 #include "tools/attune/json_text.hpp"
 #include "tools/attune/plugin/facts.hpp"
 #include "tools/attune/plugin/load.hpp"
@@ -53,16 +54,18 @@ std::string state_of(const Variant& variant) {
 void print_table(const Engine& engine) {
   const Machine& machine = engine.machine();
   fmt::print("{}, {} {} to use\n\n", machine.cpu, machine.cores, machine.cores == 1 ? "core" : "cores");
-  constexpr const char* row = "{:<12} {:<12} {:<8} {}\n";
-  fmt::print(fmt::runtime(row), "BACKEND", "VARIANT", "THREADS", "AVAILABLE HERE");
+  constexpr const char* row = "{:<{}} {:<12} {:<8} {}\n";
+  const std::size_t width = column_width(engine.backends(), [](const auto& backend) { return backend->name(); });
+  fmt::print(fmt::runtime(row), "BACKEND", width, "VARIANT", "THREADS", "AVAILABLE HERE");
   for (const auto& backend : engine.backends()) {
     for (const Variant& variant : variants_of(*backend, machine)) {
-      fmt::print(fmt::runtime(row), backend->name(), name(variant.isa), backend->parallel() ? "many" : "one",
+      fmt::print(fmt::runtime(row), backend->name(), width, name(variant.isa), backend->parallel() ? "many" : "one",
                  state_of(variant));
     }
   }
   fmt::print("\n");
-  for (const auto& backend : engine.backends()) fmt::print("{:<12} {}\n", backend->name(), backend->description());
+  for (const auto& backend : engine.backends())
+    fmt::print("{:<{}} {}\n", backend->name(), width, backend->description());
   if (!engine.plugins().empty()) fmt::print("\nPlugins:\n");
   print_plugins(engine.plugins());
 }

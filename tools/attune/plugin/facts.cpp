@@ -1,6 +1,10 @@
 #include "tools/attune/plugin/facts.hpp"
 
+#include <string_view>
+
 #include <fmt/format.h>
+
+#include "tools/attune/columns.hpp"
 
 namespace attune::tool {
 
@@ -11,6 +15,10 @@ nlohmann::ordered_json facts_of(const PluginFile& file) {
   return facts;
 }
 
+std::size_t plugin_name_width(const std::vector<PluginFile>& files) {
+  return column_width(files, [](const PluginFile& file) -> std::string_view { return file.backend; });
+}
+
 nlohmann::ordered_json facts_of(const std::vector<PluginFile>& files) {
   auto facts = nlohmann::ordered_json::array();
   for (const PluginFile& file : files) facts.push_back(facts_of(file));
@@ -18,8 +26,9 @@ nlohmann::ordered_json facts_of(const std::vector<PluginFile>& files) {
 }
 
 void print_plugins(const std::vector<PluginFile>& files) {
+  const std::size_t width = plugin_name_width(files);
   for (const PluginFile& file : files) {
-    fmt::print("{:<12} {:<12} {} ({})\n", name(file.state), file.backend.empty() ? "-" : file.backend, file.path,
+    fmt::print("{:<12} {:<{}} {} ({})\n", name(file.state), file.backend.empty() ? "-" : file.backend, width, file.path,
                file.origin);
     if (!file.reason.empty()) fmt::print("{:<12} {}\n", "", file.reason);
   }

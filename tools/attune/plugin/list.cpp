@@ -21,7 +21,7 @@ struct ListFlags {
 };
 
 void print_text(const PluginReport& report) {
-  fmt::print("{:<12} {:<12} {}\n", "STATE", "BACKEND", "FILE (FROM)");
+  fmt::print("{:<12} {:<{}} {}\n", "STATE", "BACKEND", plugin_name_width(report.files), "FILE (FROM)");
   print_plugins(report.files);
   if (report.files.empty()) fmt::print("no plugins\n");
   fmt::print("\nFolders, in the order of their precedence:\n");

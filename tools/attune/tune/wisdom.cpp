@@ -11,6 +11,7 @@
 #include "tools/attune/io/pending_file.hpp"
 #include "tools/attune/io/text_file.hpp"
 #include "tools/attune/json_text.hpp"
+#include "tools/attune/tune/report.hpp"
 #include "tools/attune/tune/tune.hpp"
 #include "tools/attune/units.hpp"
 
@@ -39,11 +40,12 @@ void show(const Engine& engine) {
     fmt::print("\nup to {}\n", record.problem);
     fmt::print("  of {} {}{}{}, {}\n", record.threads, record.threads == 1 ? "thread" : "threads",
                record.pinned.empty() ? "" : ", pinned: ", record.pinned, date(record.measured_at));
+    const std::size_t width = backend_width(record.measurements);
     for (const Measurement& m : record.measurements) {
       if (m.samples == 0) continue;
-      fmt::print("{} {:<8} {:<12} {:>3} {:<12} {:>10} ± {:<8} {}\n", m.variant == record.winner ? "*" : " ",
-                 m.variant.backend, name(m.variant.isa), m.variant.threads, m.variant.tiling, duration(m.seconds),
-                 duration(m.spread), m.verdict);
+      fmt::print("{} {:<{}} {:<12} {:>3} {:<12} {:>10} ± {:<8} {}\n", m.variant == record.winner ? "*" : " ",
+                 m.variant.backend, width, name(m.variant.isa), m.variant.threads, m.variant.tiling,
+                 duration(m.seconds), duration(m.spread), m.verdict);
     }
   }
 }
