@@ -50,11 +50,11 @@ template <typename P, int Q>
   const auto part = [&](std::int64_t d, int left) {
     multiply_quads<P, Q>(queries + quad * d, pitch, [&](int k) { return P::key_part(row[k] + d, left); }, sum);
   };
-  const auto ask = [&](std::int64_t d) __attribute__((always_inline)) {
-    each<at_once>([&](int k) { prefetch_line(ahead[k] + d); });
-    if constexpr (is_from_memory<P>) each<at_once>([&](int k) { prefetch_line(row[k] + d, keys.nearer); });
+  constexpr std::int64_t line = line_elements<Type>, width = quad_width<Type>;
+  const auto ask = [&](std::int64_t d, int i) __attribute__((always_inline)) {
+    ask_for_part<P, static_cast<int>(line / width), false>(row, ahead, keys, d, i);
   };
-  over_dims<line_elements<Type>, quad_width<Type>>(dim, share, ask, step, part);
+  over_dims<line, width>(dim, share, ask, step, part);
 #pragma GCC unroll 3
   for (int q = 0; q < Q; ++q)
 #pragma GCC unroll 3

@@ -89,17 +89,33 @@ struct KeysInTurn {
   std::intptr_t near, nearer;  // from a key to what is to be asked for again, in bytes
 };
 
-/// Calls step(d) for every `width` dims and part(d, how many) for what is left; and ask(d) before those lines of keys
-/// of which the group of rows is to ask for the same line of what is ahead.
+/// Asks for line `d` of what is ahead of keys that are used at once: for that of one of `parts` parts of them, since
+/// more is forgotten of what is asked for all at once.
+template <typename P, int parts, bool thrice, typename Type, std::size_t count>
+[[gnu::always_inline]] inline void ask_for_part(const Type* const (&row)[count], const Type* const (&ahead)[count],
+                                                const KeysInTurn<P::element>& keys, std::int64_t d, int part) {
+  constexpr int keys_of_part = (static_cast<int>(count) + parts - 1) / parts;
+  each<keys_of_part>([&](int i) {
+    const int k = part * keys_of_part + i;
+    if (k >= static_cast<int>(count)) return;
+    prefetch_line(ahead[k] + d);
+    if constexpr (is_from_memory<P>) prefetch_line(row[k] + d, keys.nearer);
+    if constexpr (is_from_memory<P> && thrice) prefetch_line(row[k] + d, keys.near);
+  });
+}
+
+/// Calls step(d) for every `width` dims and part(d, how many) for what is left; and ask(d, i) before the i-th step of
+/// those lines of keys of which the group of rows is to ask for the same line of what is ahead.
 template <std::int64_t line, std::int64_t width, typename Ask, typename Step, typename Part>
 [[gnu::always_inline]] inline void over_dims(std::int64_t dim, Share share, Ask ask, Step step, Part part) {
   std::int64_t d = 0;
   for (std::int64_t asked = share.index * line; d + line <= dim; d += line) {
-    if (d == asked) {
-      asked += share.of * line;
-      ask(d);
-    }
-    each<static_cast<int>(line / width)>([&](int i) __attribute__((always_inline)) { step(d + i * width); });
+    const bool asks = d == asked;
+    if (asks) asked += share.of * line;
+    each<static_cast<int>(line / width)>([&](int i) __attribute__((always_inline)) {
+      if (asks) ask(d, i);
+      step(d + i * width);
+    });
   }
   for (; d + width <= dim; d += width) step(d);
   if (const int left = static_cast<int>(dim - d); left > 0) part(d, left);
@@ -130,12 +146,11 @@ template <typename P, int R>
   const auto part = [&](std::int64_t d, int left) {
     multiply_dims<P, R>(queries + d, pitch, [&](int k) { return P::load_part(row[k] + d, left); }, sum);
   };
-  const auto ask = [&](std::int64_t d) __attribute__((always_inline)) {
-    each<at_once>([&](int k) { prefetch_line(ahead[k] + d); });
-    if constexpr (is_from_memory<P>) each<at_once>([&](int k) { prefetch_line(row[k] + d, keys.nearer); });
-    if constexpr (is_from_memory<P> && R < 4) each<at_once>([&](int k) { prefetch_line(row[k] + d, keys.near); });
+  constexpr std::int64_t line = line_elements<Type>;
+  const auto ask = [&](std::int64_t d, int i) __attribute__((always_inline)) {
+    ask_for_part<P, static_cast<int>(line / P::width), (R < 4)>(row, ahead, keys, d, i);
   };
-  over_dims<line_elements<Type>, P::width>(dim, share, ask, step, part);
+  over_dims<line, P::width>(dim, share, ask, step, part);
   store_scores<R>(sum, key, to, columns);
 }
 
