@@ -55,7 +55,7 @@ void print_table(const Engine& engine) {
   const Machine& machine = engine.machine();
   fmt::print("{}, {} {} to use\n\n", machine.cpu, machine.cores, machine.cores == 1 ? "core" : "cores");
   constexpr const char* row = "{:<{}} {:<12} {:<8} {}\n";
-  const std::size_t width = column_width(engine.backends(), [](const auto& backend) { return backend->name(); });
+  const std::size_t width = column_width(engine.backends(), &Backend::name);
   fmt::print(fmt::runtime(row), "BACKEND", width, "VARIANT", "THREADS", "AVAILABLE HERE");
   for (const auto& backend : engine.backends()) {
     for (const Variant& variant : variants_of(*backend, machine)) {

@@ -44,8 +44,7 @@ std::string work(const Explanation& facts) {
 void print_text(const Engine& engine, const Description& call, const Explanation& facts) {
   fmt::print("{}\non {}, {} {} to use\n\n", to_text(call.problem, call.extents), engine.machine().cpu,
              engine.machine().cores, engine.machine().cores == 1 ? "core" : "cores");
-  const auto backend_of = [](const Candidate& candidate) -> std::string_view { return candidate.backend; };
-  const std::size_t width = column_width(facts.choice.candidates, backend_of);
+  const std::size_t width = column_width(facts.choice.candidates, &Candidate::backend);
   for (const Candidate& candidate : facts.choice.candidates) {
     fmt::print("{:<1} {:<{}} {}\n", candidate.backend == facts.choice.backend ? "*" : "", candidate.backend, width,
                words_of(candidate));

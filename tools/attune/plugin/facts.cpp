@@ -1,7 +1,5 @@
 #include "tools/attune/plugin/facts.hpp"
 
-#include <string_view>
-
 #include <fmt/format.h>
 
 #include "tools/attune/columns.hpp"
@@ -15,10 +13,6 @@ nlohmann::ordered_json facts_of(const PluginFile& file) {
   return facts;
 }
 
-std::size_t plugin_name_width(const std::vector<PluginFile>& files) {
-  return column_width(files, [](const PluginFile& file) -> std::string_view { return file.backend; });
-}
-
 nlohmann::ordered_json facts_of(const std::vector<PluginFile>& files) {
   auto facts = nlohmann::ordered_json::array();
   for (const PluginFile& file : files) facts.push_back(facts_of(file));
@@ -26,7 +20,7 @@ nlohmann::ordered_json facts_of(const std::vector<PluginFile>& files) {
 }
 
 void print_plugins(const std::vector<PluginFile>& files) {
-  const std::size_t width = plugin_name_width(files);
+  const std::size_t width = column_width(files, &PluginFile::backend);
   for (const PluginFile& file : files) {
     fmt::print("{:<12} {:<{}} {} ({})\n", name(file.state), file.backend.empty() ? "-" : file.backend, width, file.path,
                file.origin);

@@ -7,6 +7,7 @@
 #include <attune/engine.hpp>
 #include <nlohmann/json.hpp>
 
+#include "tools/attune/columns.hpp"
 #include "tools/attune/json_text.hpp"
 #include "tools/attune/plugin/facts.hpp"
 #include "tools/attune/plugin/load.hpp"
@@ -21,7 +22,7 @@ struct ListFlags {
 };
 
 void print_text(const PluginReport& report) {
-  fmt::print("{:<12} {:<{}} {}\n", "STATE", "BACKEND", plugin_name_width(report.files), "FILE (FROM)");
+  fmt::print("{:<12} {:<{}} {}\n", "STATE", "BACKEND", column_width(report.files, &PluginFile::backend), "FILE (FROM)");
   print_plugins(report.files);
   if (report.files.empty()) fmt::print("no plugins\n");
   fmt::print("\nFolders, in the order of their precedence:\n");
