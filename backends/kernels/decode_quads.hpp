@@ -36,11 +36,9 @@ template <typename P, int Q>
   using Type = StoredAs<P::element>;
   constexpr int at_once = quad_keys<Q>;
   const Type* row[static_cast<std::size_t>(at_once)];
-  const Type* ahead[static_cast<std::size_t>(at_once)];
   Block<Q, at_once> sum;
   each<at_once>([&](int k) {
     row[k] = keys.key[key + k];
-    ahead[k] = keys.ahead[key + k];
 #pragma GCC unroll 3
     for (int q = 0; q < Q; ++q) sum[q][k] = Vec(0.0f);
   });
@@ -51,8 +49,9 @@ template <typename P, int Q>
     multiply_quads<P, Q>(queries + quad * d, pitch, [&](int k) { return P::key_part(row[k] + d, left); }, sum);
   };
   constexpr std::int64_t line = line_elements<Type>, width = quad_width<Type>;
+  AskingForKeys<P, at_once, false> asking(keys, key);
   const auto ask = [&](std::int64_t d, int i) __attribute__((always_inline)) {
-    ask_for_part<P, static_cast<int>(line / width), false>(row, ahead, keys, d, i);
+    asking.template ask<static_cast<int>(line / width)>(d, i);
   };
   over_dims<line, width>(dim, share, ask, step, part);
 #pragma GCC unroll 3
@@ -83,7 +82,7 @@ void quad_scores_of(const typename P::Query* queries, int rows, std::int64_t pit
                     const RowsOf<P::element>& keys, float* scores, std::int64_t score_pitch) {
   for_key_turns(keys, [&](const KeysInTurn<P::element>& in_turn, std::int64_t first, std::int64_t count) {
     for_row_groups(rows / quad, max_quads, [&](int of, int size, Share share) {
-      const auto turn = keys.from_memory ? quad_score_turn_of<FromMemory<P>>(size) : quad_score_turn_of<P>(size);
+      const auto turn = with_fetch<P>(keys.fetch, [&]<typename F>() { return quad_score_turn_of<F>(size); });
       const std::int64_t row = of * quad;
       turn(queries + row * pitch, pitch, dim, in_turn, count, share,
            {scores + first + row * score_pitch, score_pitch, scale});

@@ -17,26 +17,27 @@ constexpr int keys_of_rows[] = {0, 8, 4, 3, 3};
 
 constexpr int max_score_rows = static_cast<int>(std::size(keys_of_rows)) - 1;  // that take a key together
 
-template <int R>
-constexpr int decode_keys = keys_of_rows[R];
+/// What is fetched in order is better read from four rows than from eight.
+template <typename P, int R>
+constexpr int decode_keys = P::fetch == Fetch::in_order && keys_of_rows[R] > 4 ? 4 : keys_of_rows[R];
 
 /// Keys of which all rows take their turn while they are in L1: a multiple of every decode_keys, and of 4.
 constexpr std::int64_t keys_in_turn = 24;
 
-template <int R>
-using ScoreSums = Block<R, decode_keys<R>>;
+template <typename P, int R>
+using ScoreSums = Block<R, decode_keys<P, R>>;
 
 /// sum[row][key] += the products of one vector of dims.
 template <typename P, int R, typename LoadKey>
-inline void multiply_dims(const typename P::Query* queries, std::int64_t pitch, LoadKey load_key, ScoreSums<R>& sum) {
-  typename P::Operand k[static_cast<std::size_t>(decode_keys<R>)];
+inline void multiply_dims(const typename P::Query* queries, std::int64_t pitch, LoadKey load_key, ScoreSums<P, R>& sum) {
+  typename P::Operand k[static_cast<std::size_t>(decode_keys<P, R>)];
 #pragma GCC unroll 8
-  for (int key = 0; key < decode_keys<R>; ++key) k[key] = load_key(key);
+  for (int key = 0; key < decode_keys<P, R>; ++key) k[key] = load_key(key);
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r) {
     const typename P::Operand q = P::query(queries + r * pitch);
 #pragma GCC unroll 8
-    for (int key = 0; key < decode_keys<R>; ++key) sum[r][key] = P::add(sum[r][key], k[key], q);
+    for (int key = 0; key < decode_keys<P, R>; ++key) sum[r][key] = P::add(sum[r][key], k[key], q);
   }
 }
 
@@ -49,21 +50,21 @@ struct ScoreTarget {
 
 /// Four sums are added up at a time: of keys of a row, or of the rows of a key. The latter wait in `columns`,
 /// [key of the turn][4], until the turn is over.
-template <int R>
-constexpr bool by_columns = decode_keys<R> % 4 != 0;
+template <typename P, int R>
+constexpr bool by_columns = decode_keys<P, R> % 4 != 0;
 
-template <int R>
-inline void store_scores(const ScoreSums<R>& sum, std::int64_t key, const ScoreTarget& to, float* columns) {
-  if constexpr (by_columns<R>) {
+template <typename P, int R>
+inline void store_scores(const ScoreSums<P, R>& sum, std::int64_t key, const ScoreTarget& to, float* columns) {
+  if constexpr (by_columns<P, R>) {
     static_assert(R == 3 || R == 4);
 #pragma GCC unroll 8
-    for (int k = 0; k < decode_keys<R>; ++k)
+    for (int k = 0; k < decode_keys<P, R>; ++k)
       store_quad(columns + (key + k) * 4, sums_of_lanes(sum[0][k], sum[1][k], sum[2][k], sum[R - 1][k]));
   } else {
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r)
 #pragma GCC unroll 2
-      for (int k = 0; k < decode_keys<R>; k += 4) {
+      for (int k = 0; k < decode_keys<P, R>; k += 4) {
         const Quad sums = sums_of_lanes(sum[r][k], sum[r][k + 1], sum[r][k + 2], sum[r][k + 3]);
         store_quad(to.scores + r * to.pitch + key + k, scaled_quad(sums, to.scale));
       }
@@ -87,22 +88,48 @@ struct KeysInTurn {
   const StoredAs<E>* key[keys_in_turn];
   const StoredAs<E>* ahead[keys_in_turn];
   std::intptr_t near, nearer;  // from a key to what is to be asked for again, in bytes
+  LinesAhead<E>* lines;
 };
 
-/// Asks for line `d` of what is ahead of keys that are used at once: for that of one of `parts` parts of them, since
-/// more is forgotten of what is asked for all at once.
-template <typename P, int parts, bool thrice, typename Type, std::size_t count>
-[[gnu::always_inline]] inline void ask_for_part(const Type* const (&row)[count], const Type* const (&ahead)[count],
-                                                const KeysInTurn<P::element>& keys, std::int64_t d, int part) {
-  constexpr int keys_of_part = (static_cast<int>(count) + parts - 1) / parts;
-  each<keys_of_part>([&](int i) {
-    const int k = part * keys_of_part + i;
-    if (k >= static_cast<int>(count)) return;
-    prefetch_line(ahead[k] + d);
-    if constexpr (is_from_memory<P>) prefetch_line(row[k] + d, keys.nearer);
-    if constexpr (is_from_memory<P> && thrice) prefetch_line(row[k] + d, keys.near);
-  });
-}
+/// What a tile of scores asks for while it uses `count` keys of a turn, those of memory `thrice` or twice.
+template <typename P, int count, bool thrice>
+class AskingForKeys {
+ public:
+  AskingForKeys(const KeysInTurn<P::element>& keys, std::int64_t key)
+      : keys_(keys), row_(keys.key + key), ahead_(keys.ahead + key), piece_(keys.lines->piece) {}
+  AskingForKeys(const AskingForKeys&) = delete;
+  AskingForKeys& operator=(const AskingForKeys&) = delete;
+  ~AskingForKeys() { keys_.lines->piece = piece_; }
+
+  /// Asks for line `d` of one of `parts` parts of the keys, since more is forgotten of what is asked for all at once;
+  /// or for as many lines in order.
+  template <int parts>
+  [[gnu::always_inline]] void ask(std::int64_t d, int part) {
+    constexpr int keys_of_part = (count + parts - 1) / parts;
+    each<keys_of_part>([&](int i) __attribute__((always_inline)) {
+      const int k = part * keys_of_part + i;
+      if (k < count) ask_for(k, d);
+    });
+  }
+
+ private:
+  [[gnu::always_inline]] void ask_for(int k, std::int64_t d) {
+    if constexpr (P::fetch == Fetch::in_order) {
+      ask_for_lines<1>(*keys_.lines, piece_);
+    } else {
+      prefetch_line(ahead_[k] + d);
+      if constexpr (P::fetch == Fetch::far_and_near) {
+        prefetch_line(row_[k] + d, keys_.nearer);
+        if constexpr (thrice) prefetch_line(row_[k] + d, keys_.near);
+      }
+    }
+  }
+
+  const KeysInTurn<P::element>& keys_;
+  const StoredAs<P::element>* const* row_;
+  const StoredAs<P::element>* const* ahead_;
+  typename LinesAhead<P::element>::Piece piece_;
+};
 
 /// Calls step(d) for every `width` dims and part(d, how many) for what is left; and ask(d, i) before the i-th step of
 /// those lines of keys of which the group of rows is to ask for the same line of what is ahead.
@@ -121,21 +148,17 @@ template <std::int64_t line, std::int64_t width, typename Ask, typename Step, ty
   if (const int left = static_cast<int>(dim - d); left > 0) part(d, left);
 }
 
-/// Sums of the keys key … key + decode_keys<R> − 1 of the turn for R rows.
+/// Sums of the keys key … key + decode_keys<P, R> − 1 of the turn for R rows.
 template <typename P, int R>
 [[gnu::always_inline]] inline void decode_score_tile(const typename P::Query* queries, std::int64_t pitch,
                                                      std::int64_t dim, const KeysInTurn<P::element>& keys,
                                                      std::int64_t key, Share share, const ScoreTarget& to,
                                                      float* columns) {
   using Type = StoredAs<P::element>;
-  constexpr int at_once = decode_keys<R>;
+  constexpr int at_once = decode_keys<P, R>;
   const Type* row[static_cast<std::size_t>(at_once)];
-  const Type* ahead[static_cast<std::size_t>(at_once)];
-  ScoreSums<R> sum;
-  each<at_once>([&](int k) {
-    row[k] = keys.key[key + k];
-    ahead[k] = keys.ahead[key + k];
-  });
+  ScoreSums<P, R> sum;
+  each<at_once>([&](int k) { row[k] = keys.key[key + k]; });
 #pragma GCC unroll 8
   for (int k = 0; k < at_once; ++k)
 #pragma GCC unroll 8
@@ -147,20 +170,21 @@ template <typename P, int R>
     multiply_dims<P, R>(queries + d, pitch, [&](int k) { return P::load_part(row[k] + d, left); }, sum);
   };
   constexpr std::int64_t line = line_elements<Type>;
+  AskingForKeys<P, at_once, (R < 4)> asking(keys, key);
   const auto ask = [&](std::int64_t d, int i) __attribute__((always_inline)) {
-    ask_for_part<P, static_cast<int>(line / P::width), (R < 4)>(row, ahead, keys, d, i);
+    asking.template ask<static_cast<int>(line / P::width)>(d, i);
   };
   over_dims<line, P::width>(dim, share, ask, step, part);
-  store_scores<R>(sum, key, to, columns);
+  store_scores<P, R>(sum, key, to, columns);
 }
 
 template <typename P, int R>
 void decode_score_turn(const typename P::Query* queries, std::int64_t pitch, std::int64_t dim,
                        const KeysInTurn<P::element>& keys, std::int64_t count, Share share, const ScoreTarget& to) {
-  alignas(64) float columns[by_columns<R> ? keys_in_turn * 4 : 1];
-  for (std::int64_t key = 0; key < count; key += decode_keys<R>)
+  alignas(64) float columns[by_columns<P, R> ? keys_in_turn * 4 : 1];
+  for (std::int64_t key = 0; key < count; key += decode_keys<P, R>)
     decode_score_tile<P, R>(queries, pitch, dim, keys, key, share, to, columns);
-  if constexpr (by_columns<R>) store_columns<R>(columns, count, to);
+  if constexpr (by_columns<P, R>) store_columns<R>(columns, count, to);
 }
 
 template <typename P, int R = 1>
@@ -178,6 +202,8 @@ inline void for_key_turns(const RowsOf<E>& keys, F f) {
   for (std::int64_t first = 0; first < keys.count; first += keys_in_turn) {
     keys.template next_rows<keys_in_turn>(first, in_turn.key);
     keys.template rows_ahead<keys_in_turn>(first, in_turn.ahead);
+    LinesAhead<E> lines(keys, first);
+    in_turn.lines = &lines;
     in_turn.near = keys.bytes_ahead(first, keys.near);
     in_turn.nearer = keys.bytes_ahead(first, keys.nearer);
     f(in_turn, first, keys.count - first < keys_in_turn ? keys.count - first : keys_in_turn);
@@ -189,7 +215,7 @@ void decode_scores_of(const typename P::Query* queries, int rows, std::int64_t p
                       const RowsOf<P::element>& keys, float* scores, std::int64_t score_pitch) {
   for_key_turns(keys, [&](const KeysInTurn<P::element>& in_turn, std::int64_t first, std::int64_t count) {
     for_row_groups(rows, max_score_rows, [&](int row, int size, Share share) {
-      const auto turn = keys.from_memory ? score_turn<FromMemory<P>>(size) : score_turn<P>(size);
+      const auto turn = with_fetch<P>(keys.fetch, [&]<typename F>() { return score_turn<F>(size); });
       turn(queries + row * pitch, pitch, dim, in_turn, count, share,
            {scores + first + row * score_pitch, score_pitch, scale});
     });

@@ -25,7 +25,7 @@ inline bool marked(float weight) { return std::bit_cast<std::uint32_t>(weight) =
 template <typename P, int R, int C, bool careful>
 inline void decode_value_tile(const WeightRows<typename P::Weight>& weights, const RowsOf<P::element>& values,
                               std::int64_t begin, std::int64_t end, std::int64_t column, int part, Share share,
-                              const SumRows& sums) {
+                              LinesAhead<P::element>& lines, const SumRows& sums) {
   static_assert(R == 1 || !careful);
   using Type = StoredAs<P::element>;
   Block<R, C> sum;
@@ -41,14 +41,19 @@ inline void decode_value_tile(const WeightRows<typename P::Weight>& weights, con
   const std::intptr_t far = values.bytes_ahead(begin, values.far);
   const std::intptr_t near = values.bytes_ahead(begin, values.near);
   const std::intptr_t nearer = values.bytes_ahead(begin, values.nearer);
+  auto piece = lines.piece;
   const auto ask = [&](const Type* row) __attribute__((always_inline)) {
+    if constexpr (P::fetch == Fetch::in_order) {
+      constexpr int line = static_cast<int>(line_elements<Type>);
+      return ask_for_lines<P::keys * ((C * vector_lanes + line - 1) / line)>(lines, piece);
+    }
 #pragma GCC unroll 2
     for (int key = 0; key < P::keys; ++key)
 #pragma GCC unroll 8
       for (int c = 0; c < C * vector_lanes; c += static_cast<int>(line_elements<Type>)) {
         const Type* line = row + key * apart + c;
         prefetch_line(line, far);
-        if constexpr (is_from_memory<P>) prefetch_line(line, near), prefetch_line(line, nearer);
+        if constexpr (P::fetch == Fetch::far_and_near) prefetch_line(line, near), prefetch_line(line, nearer);
       }
   };
   const auto add_keys = [&](std::int64_t i, const Type* row) {
@@ -68,6 +73,7 @@ inline void decode_value_tile(const WeightRows<typename P::Weight>& weights, con
   const Type* row = values.row(begin) + column;
   for (std::int64_t i = begin; i < end; i += places, row += step)
     for (int place = 0; place < places; place += P::keys) add_keys(i + place, row + place * apart);
+  lines.piece = piece;
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 8
@@ -82,17 +88,17 @@ inline void decode_value_tile(const WeightRows<typename P::Weight>& weights, con
 template <typename P, int R, int C, bool careful>
 inline void decode_value_columns(const WeightRows<typename P::Weight>& weights, const RowsOf<P::element>& values,
                                  std::int64_t begin, std::int64_t end, std::int64_t column, std::int64_t dim,
-                                 Share share, const SumRows& sums) {
+                                 Share share, LinesAhead<P::element>& lines, const SumRows& sums) {
   constexpr int fewest = P::vectors;
   constexpr std::int64_t width = C * vector_lanes;
   const auto tile = [&]<int N>(int part) {
-    decode_value_tile<P, R, N, careful>(weights, values, begin, end, column, part, share, sums);
+    decode_value_tile<P, R, N, careful>(weights, values, begin, end, column, part, share, lines, sums);
   };
   if constexpr (C > fewest) {
     for (; column + width <= dim && (C == 2 * fewest || dim - column - width != fewest * vector_lanes); column += width)
       tile.template operator()<C>(0);
     constexpr int half = (C / fewest + 1) / 2 * fewest;
-    decode_value_columns<P, R, half, careful>(weights, values, begin, end, column, dim, share, sums);
+    decode_value_columns<P, R, half, careful>(weights, values, begin, end, column, dim, share, lines, sums);
   } else {
     for (; column + width <= dim; column += width) tile.template operator()<C>(0);
     if (const int part = static_cast<int>(dim - column); part > 0) tile.template operator()<C>(part);
@@ -101,8 +107,9 @@ inline void decode_value_columns(const WeightRows<typename P::Weight>& weights, 
 
 template <typename P, int R, bool careful = false>
 void decode_value_turn(const WeightRows<typename P::Weight>& weights, const RowsOf<P::element>& values,
-                       std::int64_t begin, std::int64_t end, std::int64_t dim, Share share, const SumRows& sums) {
-  decode_value_columns<P, R, P::columns(R), careful>(weights, values, begin, end, 0, dim, share, sums);
+                       std::int64_t begin, std::int64_t end, std::int64_t dim, Share share,
+                       LinesAhead<P::element>& lines, const SumRows& sums) {
+  decode_value_columns<P, R, P::columns(R), careful>(weights, values, begin, end, 0, dim, share, lines, sums);
 }
 
 template <typename P, int R = 1>
@@ -131,17 +138,19 @@ void decode_weighted_sum_of(const WeightRows<typename P::Weight>& weights, int r
                             std::int64_t dim, bool careful, const SumRows& sums) {
   if (dim == 0) return;
   for_value_turns(values, [&](std::int64_t begin, std::int64_t end) {
+    LinesAhead<P::element> lines(values, begin);
     const auto of = [&](int row) {
       return WeightRows<typename P::Weight>{weights.data + row * weights.pitch, weights.pitch};
     };
     const auto to = [&](int row) { return SumRows{sums.data + row * sums.pitch, sums.pitch}; };
     if (careful) {
-      for (int r = 0; r < rows; ++r) decode_value_turn<P, 1, true>(of(r), values, begin, end, dim, {}, to(r));
+      using Careful = Fetching<P, Fetch::far>;
+      for (int r = 0; r < rows; ++r) decode_value_turn<Careful, 1, true>(of(r), values, begin, end, dim, {}, lines, to(r));
       return;
     }
     for_row_groups(rows, P::most_rows, [&](int row, int size, Share share) {
-      const auto turn = values.from_memory ? value_turn<FromMemory<P>>(size) : value_turn<P>(size);
-      turn(of(row), values, begin, end, dim, share, to(row));
+      const auto turn = with_fetch<P>(values.fetch, [&]<typename F>() { return value_turn<F>(size); });
+      turn(of(row), values, begin, end, dim, share, lines, to(row));
     });
   });
 }

@@ -69,6 +69,16 @@ constexpr std::int64_t place_in_streams(std::int64_t i, std::int64_t count, int 
 /// that, a quarter and so on, and less at the end of the rows.
 constexpr std::int64_t most_values_in_turn = 128;
 
+/// What kernels ask for ahead of the rows that they use: decode_rows.hpp.
+enum class Fetch : std::uint8_t {
+  far,           // what comes much later, into L2
+  far_and_near,  // the same, and again when it is near: for rows that no cache holds
+  in_order       // what comes next, into L1, line by line in the order of memory
+};
+
+/// So large must L1 be for what is fetched in order, beside the rows of a turn.
+constexpr std::size_t l1_for_order = 48 << 10;
+
 /// Rows of keys or values where they lie in memory, their elements following each other.
 struct StoredRows {
   const void* data = nullptr;
@@ -76,7 +86,7 @@ struct StoredRows {
   std::int64_t count = 0;
   Element element = Element::f32;
   const void* next = nullptr;  // rows that will be read after these, with the same stride: prefetched
-  bool from_memory = false;    // and not from a cache
+  Fetch fetch = Fetch::far;
   /// Use them in the order of place_in_streams(): scores[i] and weights[i] are those of the i-th row used.
   bool in_streams = false;
 };

@@ -25,7 +25,8 @@ static_assert(max_decode_tiles < max_tiles_per_item);  // scratch memory for the
 
 struct Decode::Run {
   const Arguments& arguments;
-  bool packed, from_memory;
+  bool packed;
+  kernels::Fetch fetch;
   std::int64_t most_chunks;
   std::size_t state_floats, scratch_floats, worker_floats;
   float *scratch, *own, *states;
@@ -91,9 +92,10 @@ std::size_t Decode::floats(const Extents& extents, int num_threads) const noexce
          static_cast<std::size_t>(tiles::float_count(static_cast<std::int64_t>(state_floats(taken)), states));
 }
 
-/// Not if all of the call's are a quarter of the last cache: what is computed between two calls, and other threads,
-/// leave them no more of it.
-bool Decode::from_memory(const Arguments& arguments) const noexcept {
+/// They come from memory unless all of the call's are a quarter of the last cache: what is computed between two calls,
+/// and other threads, leave them no more of it.
+kernels::Fetch Decode::fetch(const Arguments& arguments) const noexcept {
+  if (in_order_) return kernels::Fetch::in_order;
   double keys = 0;
   for (std::int64_t member = 0; member < arguments.members; ++member)
     keys += static_cast<double>(arguments.kv_heads * arguments.member(member).keys);
@@ -101,7 +103,8 @@ bool Decode::from_memory(const Arguments& arguments) const noexcept {
     return keys * static_cast<double>(dim) * static_cast<double>(size_of(tensor.dtype));
   };
   const double total = bytes(arguments.head_dim, arguments.key) + bytes(arguments.value_dim, arguments.value);
-  return total > static_cast<double>(last_cache_bytes_) / 4;
+  const bool from_memory = total > static_cast<double>(last_cache_bytes_) / 4;
+  return from_memory ? kernels::Fetch::far_and_near : kernels::Fetch::far;
 }
 
 KeyRange Decode::chunk_keys(const HeadRows& head, std::int64_t chunk) const noexcept {
@@ -117,7 +120,7 @@ void Decode::run(const Arguments& arguments, std::int64_t most_chunks, float* sc
   float* states = memory + worker_floats(rows) * static_cast<std::size_t>(num_threads);
   const Run run{arguments,
                 problem_.cu_seqlens,
-                from_memory(arguments),
+                fetch(arguments),
                 most_chunks,
                 state_floats(rows),
                 scratch_.floats(),
@@ -146,7 +149,7 @@ void Decode::compute(const Run& run, std::int64_t item, int worker) const noexce
   if (!in_lanes(head.count))
     return compute_tiles(run, head, 0, tile_count(head.count), chunk, false, run.scratch_of(worker), run.state(item));
   if (run.most_chunks == 1) return compute_at_once(run, head, run.own_of(worker));
-  DecodeRows rows(kernels_, layout_, run.arguments, run.from_memory, head, run.own_of(worker));
+  DecodeRows rows(kernels_, layout_, run.arguments, run.fetch, head, run.own_of(worker));
   rows.attend(chunk_keys(head, chunk), layout_.state(run.state(item), head.count));
 }
 
@@ -161,7 +164,7 @@ void Decode::join(const Run& run, std::int64_t item, int worker) const noexcept 
 
 /// All there is to one head whose keys are a single chunk.
 void Decode::compute_at_once(const Run& run, const HeadRows& head, float* own) const noexcept {
-  DecodeRows rows(kernels_, layout_, run.arguments, run.from_memory, head, own);
+  DecodeRows rows(kernels_, layout_, run.arguments, run.fetch, head, own);
   const RowsState whole = rows.whole(), part = rows.part();
   rows.attend(chunk_keys(head, 0), part);
   rows.begin(whole);
@@ -171,7 +174,7 @@ void Decode::compute_at_once(const Run& run, const HeadRows& head, float* own) c
 
 /// Joins the chunks' states in order.
 void Decode::join_rows(const Run& run, const HeadRows& head, float* own, std::int64_t first) const noexcept {
-  const DecodeRows rows(kernels_, layout_, run.arguments, run.from_memory, head, own);
+  const DecodeRows rows(kernels_, layout_, run.arguments, run.fetch, head, own);
   const RowsState whole = rows.whole();
   rows.begin(whole);
   for (std::int64_t chunk = 0; chunk < chunks(head.member.keys); ++chunk) {

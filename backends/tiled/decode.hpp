@@ -13,6 +13,7 @@
 
 #include <attune/arguments.hpp>
 #include <attune/executor.hpp>
+#include <attune/machine.hpp>
 #include <attune/problem.hpp>
 
 #include "backends/kernels/kernels.hpp"
@@ -31,7 +32,7 @@ namespace attune::tiled {
 class Decode {
  public:
   Decode(const kernels::Kernels& kernels, const Problem& problem, FewRows few_rows, const tiles::ScratchLayout& scratch,
-         std::size_t last_cache_bytes) noexcept
+         const Machine& machine) noexcept
       : kernels_(kernels),
         problem_(problem),
         few_rows_(few_rows),
@@ -39,7 +40,8 @@ class Decode {
         walk_{kernels},
         scratch_(scratch),
         layout_(kernels, problem),
-        last_cache_bytes_(last_cache_bytes) {}
+        in_order_(machine.l1_bytes >= kernels::l1_for_order),
+        last_cache_bytes_(machine.l3_bytes) {}
 
   /// So many rows of a head may have their head dims in lanes.
   static int most_rows_in_lanes(const Problem& problem, FewRows few_rows = FewRows::by_size) noexcept {
@@ -69,8 +71,8 @@ class Decode {
  private:
   struct Run;  // of a call
 
-  /// Is it likely that keys and values come from memory?
-  bool from_memory(const Arguments& arguments) const noexcept;
+  /// Of keys and values.
+  kernels::Fetch fetch(const Arguments& arguments) const noexcept;
   KeyRange chunk_keys(const tiles::HeadRows& head, std::int64_t chunk) const noexcept;
   /// Of a head with at most so many rows.
   std::size_t state_floats(std::int64_t rows) const noexcept;
@@ -102,6 +104,7 @@ class Decode {
   KeyWalk walk_;
   tiles::ScratchLayout scratch_;
   RowsLayout layout_;
+  bool in_order_;
   std::size_t last_cache_bytes_;
 };
 

@@ -66,12 +66,12 @@ std::size_t RowsLayout::worker_floats(std::int64_t rows) const noexcept {
 }
 
 DecodeRows::DecodeRows(const kernels::Kernels& kernels, const RowsLayout& layout, const Arguments& arguments,
-                       bool from_memory, const tiles::HeadRows& head, float* memory) noexcept
+                       kernels::Fetch fetch, const tiles::HeadRows& head, float* memory) noexcept
     : kernels_(kernels),
       pairs_(tiles::pairs_for(kernels, arguments)),
       layout_(layout),
       arguments_(arguments),
-      from_memory_(from_memory),
+      fetch_(fetch),
       head_(head),
       count_(static_cast<int>(head.count)),
       units_(tiles::score_units(arguments, head.kv_head)),
@@ -154,7 +154,7 @@ void DecodeRows::for_stored(const TensorView& tensor, KeyRange keys, F f) noexce
   const std::int64_t batch = head_.member.batch;
   if (tensor.strides[3] == 1 || dim <= 1) {
     const void* data = row_address(tensor, batch, head_.kv_head, first_row + keys.begin);
-    f(StoredRows{data, tensor.strides[2], keys.end - keys.begin, element, nullptr, from_memory_, in_streams_},
+    f(StoredRows{data, tensor.strides[2], keys.end - keys.begin, element, nullptr, fetch_, in_streams_},
       std::int64_t{0});
     return;
   }
@@ -171,7 +171,7 @@ void DecodeRows::for_stored(const TensorView& tensor, KeyRange keys, F f) noexce
     const std::int64_t rows = std::min(copied_rows, count - first);
     for (std::int64_t row = 0; row < rows; ++row)
       copy_row(keys.begin + (in_streams_ ? kernels::place_in_streams(first + row, count) : first + row), row);
-    f(StoredRows{copy_, dim, rows, element, nullptr, false, false}, first);
+    f(StoredRows{copy_, dim, rows, element, nullptr, kernels::Fetch::far, false}, first);
   }
 }
 
@@ -181,9 +181,9 @@ const void* DecodeRows::upcoming(const TensorView& tensor, const TensorView& aft
   return alike ? row_address(after, head_.member.batch, head_.kv_head, head_.member.first_key + key) : nullptr;
 }
 
-/// May these keys be taken in any order? Not where something goes by a key's place.
+/// May these keys be taken in any order, and should they? Not where something goes by a key's place.
 bool DecodeRows::may_stream(KeyRange keys) const noexcept {
-  if (keys.end - keys.begin < fewest_keys_in_streams || arguments_.mask.data != nullptr ||
+  if (fetch_ == kernels::Fetch::in_order || keys.end - keys.begin < fewest_keys_in_streams || arguments_.mask.data != nullptr ||
       arguments_.alibi_slopes.data != nullptr)
     return false;
   bool all = true;

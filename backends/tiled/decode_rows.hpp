@@ -42,8 +42,8 @@ class RowsLayout {
 
 class DecodeRows {
  public:
-  /// from_memory: keys and values are likely to be in no cache. `memory` holds layout.worker_floats(head.count).
-  DecodeRows(const kernels::Kernels& kernels, const RowsLayout& layout, const Arguments& arguments, bool from_memory,
+  /// `memory` holds layout.worker_floats(head.count).
+  DecodeRows(const kernels::Kernels& kernels, const RowsLayout& layout, const Arguments& arguments, kernels::Fetch fetch,
              const tiles::HeadRows& head, float* memory) noexcept;
 
   /// Some row attends some key of keys() and none outside.
@@ -92,7 +92,7 @@ class DecodeRows {
   const kernels::PairKernels* pairs_;  // if products are of bf16 pairs; queries_ and weights then hold bf16
   const RowsLayout& layout_;
   const Arguments& arguments_;
-  bool from_memory_;
+  kernels::Fetch fetch_;
   tiles::HeadRows head_;
   int count_;
   tiles::ScoreUnits units_;
