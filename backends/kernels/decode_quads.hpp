@@ -50,9 +50,8 @@ template <typename P, int Q>
   };
   constexpr std::int64_t line = line_elements<Type>, width = quad_width<Type>;
   AskingForKeys<P, at_once, false> asking(keys, key);
-  const auto ask = [&](std::int64_t d, int i) __attribute__((always_inline)) {
-    asking.template ask<static_cast<int>(line / width)>(d, i);
-  };
+  const auto ask = [&](std::int64_t d, int i)
+                       __attribute__((always_inline)) { asking.template ask<static_cast<int>(line / width)>(d, i); };
   over_dims<line, width>(dim, share, ask, step, part);
 #pragma GCC unroll 3
   for (int q = 0; q < Q; ++q)

@@ -23,10 +23,10 @@ constexpr std::int64_t far_bytes = 65536;
 constexpr std::int64_t near_bytes = 16384, nearer_bytes = 8192;
 
 /// Bytes between what is read and what is asked for by Fetch::in_order. Measured on one Zen 5 core, 4 rows of f32: from
-/// memory 36 GB/s and 26 GB/s with all that is above, from L3 81 and 56, where reading alone comes to 40 and 110. That core fetches one
-/// or two places in memory ahead by itself, by more lines at a time than it can be asked for, but not four or eight; so
-/// the lines must be asked for in order, half of them by a pass over half of the columns too. 12 KB are as good, 4 and 32 are
-/// not, L2 as target is slower by a tenth.
+/// memory 36 GB/s and 26 GB/s with all that is above, from L3 81 and 56, where reading alone comes to 40 and 110. That
+/// core fetches one or two places in memory ahead by itself, by more lines at a time than it can be asked for, but not
+/// four or eight; so the lines must be asked for in order, half of them by a pass over half of the columns too. 12 KB
+/// are as good, 4 and 32 are not, L2 as target is slower by a tenth.
 constexpr std::int64_t in_order_bytes = 16384;
 
 /// Elements in a line of cache.
@@ -124,7 +124,9 @@ class LinesAhead {
 
   /// From the row on that comes `rows.far` after the i-th.
   LinesAhead(const RowsOf<E>& rows, std::int64_t i)
-      : rows_(rows), row_(i + rows.far), whole_(rows.stride * static_cast<std::int64_t>(sizeof(StoredAs<E>)) == rows.bytes) {
+      : rows_(rows),
+        row_(i + rows.far),
+        whole_(rows.stride * static_cast<std::int64_t>(sizeof(StoredAs<E>)) == rows.bytes) {
     piece = next_piece();
   }
 

@@ -29,7 +29,8 @@ using ScoreSums = Block<R, decode_keys<P, R>>;
 
 /// sum[row][key] += the products of one vector of dims.
 template <typename P, int R, typename LoadKey>
-inline void multiply_dims(const typename P::Query* queries, std::int64_t pitch, LoadKey load_key, ScoreSums<P, R>& sum) {
+inline void multiply_dims(const typename P::Query* queries, std::int64_t pitch, LoadKey load_key,
+                          ScoreSums<P, R>& sum) {
   typename P::Operand k[static_cast<std::size_t>(decode_keys<P, R>)];
 #pragma GCC unroll 8
   for (int key = 0; key < decode_keys<P, R>; ++key) k[key] = load_key(key);
@@ -132,11 +133,12 @@ class AskingForKeys {
 };
 
 /// Calls step(d) for every `width` dims and part(d, how many) for what is left; and ask(d, i) before the i-th step of
-/// those lines of keys of which the group of rows is to ask for the same line of what is ahead.
+/// those lines of keys of which the group of rows is to ask for the same line of what is ahead, a line in part
+/// included.
 template <std::int64_t line, std::int64_t width, typename Ask, typename Step, typename Part>
 [[gnu::always_inline]] inline void over_dims(std::int64_t dim, Share share, Ask ask, Step step, Part part) {
-  std::int64_t d = 0;
-  for (std::int64_t asked = share.index * line; d + line <= dim; d += line) {
+  std::int64_t d = 0, asked = share.index * line;
+  for (; d + line <= dim; d += line) {
     const bool asks = d == asked;
     if (asks) asked += share.of * line;
     each<static_cast<int>(line / width)>([&](int i) __attribute__((always_inline)) {
@@ -144,6 +146,7 @@ template <std::int64_t line, std::int64_t width, typename Ask, typename Step, ty
       step(d + i * width);
     });
   }
+  if (d < dim && d == asked) each<static_cast<int>(line / width)>([&](int i) { ask(d, i); });
   for (; d + width <= dim; d += width) step(d);
   if (const int left = static_cast<int>(dim - d); left > 0) part(d, left);
 }
@@ -171,9 +174,8 @@ template <typename P, int R>
   };
   constexpr std::int64_t line = line_elements<Type>;
   AskingForKeys<P, at_once, (R < 4)> asking(keys, key);
-  const auto ask = [&](std::int64_t d, int i) __attribute__((always_inline)) {
-    asking.template ask<static_cast<int>(line / P::width)>(d, i);
-  };
+  const auto ask = [&](std::int64_t d, int i)
+                       __attribute__((always_inline)) { asking.template ask<static_cast<int>(line / P::width)>(d, i); };
   over_dims<line, P::width>(dim, share, ask, step, part);
   store_scores<P, R>(sum, key, to, columns);
 }
@@ -201,11 +203,13 @@ inline void for_key_turns(const RowsOf<E>& keys, F f) {
   KeysInTurn<E> in_turn;
   for (std::int64_t first = 0; first < keys.count; first += keys_in_turn) {
     keys.template next_rows<keys_in_turn>(first, in_turn.key);
-    keys.template rows_ahead<keys_in_turn>(first, in_turn.ahead);
     LinesAhead<E> lines(keys, first);
     in_turn.lines = &lines;
-    in_turn.near = keys.bytes_ahead(first, keys.near);
-    in_turn.nearer = keys.bytes_ahead(first, keys.nearer);
+    if (keys.fetch != Fetch::in_order) {
+      keys.template rows_ahead<keys_in_turn>(first, in_turn.ahead);
+      in_turn.near = keys.bytes_ahead(first, keys.near);
+      in_turn.nearer = keys.bytes_ahead(first, keys.nearer);
+    }
     f(in_turn, first, keys.count - first < keys_in_turn ? keys.count - first : keys_in_turn);
   }
 }

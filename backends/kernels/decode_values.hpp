@@ -45,7 +45,7 @@ inline void decode_value_tile(const WeightRows<typename P::Weight>& weights, con
   const auto ask = [&](const Type* row) __attribute__((always_inline)) {
     if constexpr (P::fetch == Fetch::in_order) {
       constexpr int line = static_cast<int>(line_elements<Type>);
-      return ask_for_lines<P::keys * ((C * vector_lanes + line - 1) / line)>(lines, piece);
+      return ask_for_lines<P::keys*((C * vector_lanes + line - 1) / line)>(lines, piece);
     }
 #pragma GCC unroll 2
     for (int key = 0; key < P::keys; ++key)
@@ -145,7 +145,8 @@ void decode_weighted_sum_of(const WeightRows<typename P::Weight>& weights, int r
     const auto to = [&](int row) { return SumRows{sums.data + row * sums.pitch, sums.pitch}; };
     if (careful) {
       using Careful = Fetching<P, Fetch::far>;
-      for (int r = 0; r < rows; ++r) decode_value_turn<Careful, 1, true>(of(r), values, begin, end, dim, {}, lines, to(r));
+      for (int r = 0; r < rows; ++r)
+        decode_value_turn<Careful, 1, true>(of(r), values, begin, end, dim, {}, lines, to(r));
       return;
     }
     for_row_groups(rows, P::most_rows, [&](int row, int size, Share share) {

@@ -118,16 +118,8 @@ void Decode::run(const Arguments& arguments, std::int64_t most_chunks, float* sc
   for (std::int64_t member = 0; member < arguments.members; ++member)
     if (const HeadRows head = tiles::head_rows(arguments, member, 0); takes(head)) rows = std::max(rows, head.count);
   float* states = memory + worker_floats(rows) * static_cast<std::size_t>(num_threads);
-  const Run run{arguments,
-                problem_.cu_seqlens,
-                fetch(arguments),
-                most_chunks,
-                state_floats(rows),
-                scratch_.floats(),
-                worker_floats(rows),
-                scratch,
-                memory,
-                states};
+  const Run run{arguments,         problem_.cu_seqlens, fetch(arguments), most_chunks, state_floats(rows),
+                scratch_.floats(), worker_floats(rows), scratch,          memory,      states};
   const std::int64_t heads = arguments.members * arguments.kv_heads;
   const std::int64_t items = run.places_before(arguments.members);
   // Threads take items in turn: so each has a run of chunks that follow each other, and what it fetches ahead is what
@@ -229,8 +221,10 @@ void Decode::join_tiles(const Run& run, const HeadRows& head, std::int64_t tile,
 
 std::string Decode::describe(const Extents& extents) const {
   const bool by_dims = in_lanes(problem_.group() * extents.queries);
-  const std::string way = by_dims ? " head dims in lanes" : " tiles of " + std::to_string(kernels_.lanes) + " queries";
-  return "decode; " + std::string(kernels_.name) + way + ", keys split into " + std::to_string(chunks(extents.keys)) +
+  const std::string order = in_order_ ? " in order" : " in streams";
+  const std::string way =
+      by_dims ? " head dims in lanes, keys" + order : " tiles of " + std::to_string(kernels_.lanes) + " queries";
+  return "decode; " + std::string(kernels_.name) + way + ", split into " + std::to_string(chunks(extents.keys)) +
          " chunks of " + std::to_string(keys_per_chunk(extents.keys));
 }
 

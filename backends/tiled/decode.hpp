@@ -31,16 +31,17 @@ namespace attune::tiled {
 /// How a plan computes the members of which takes() is true.
 class Decode {
  public:
-  Decode(const kernels::Kernels& kernels, const Problem& problem, FewRows few_rows, const tiles::ScratchLayout& scratch,
-         const Machine& machine) noexcept
+  Decode(const kernels::Kernels& kernels, const Problem& problem, const Tiling& tiling,
+         const tiles::ScratchLayout& scratch, const Machine& machine) noexcept
       : kernels_(kernels),
         problem_(problem),
-        few_rows_(few_rows),
-        most_in_lanes_(most_rows_in_lanes(problem, few_rows)),
+        few_rows_(tiling.few_rows),
+        most_in_lanes_(most_rows_in_lanes(problem, tiling.few_rows)),
         walk_{kernels},
         scratch_(scratch),
         layout_(kernels, problem),
-        in_order_(machine.l1_bytes >= kernels::l1_for_order),
+        in_order_(tiling.key_order == KeyOrder::by_cache ? machine.l1_bytes >= kernels::l1_for_order
+                                                         : tiling.key_order == KeyOrder::in_order),
         last_cache_bytes_(machine.l3_bytes) {}
 
   /// So many rows of a head may have their head dims in lanes.
@@ -78,7 +79,12 @@ class Decode {
   std::size_t state_floats(std::int64_t rows) const noexcept;
   std::size_t worker_floats(std::int64_t rows) const noexcept;
   bool in_lanes(std::int64_t rows) const noexcept {
-    return rows <= most_in_lanes_ && !(few_rows_ == FewRows::by_size && fill_tiles(rows, kernels_.lanes));
+    return rows <= most_in_lanes_ && !(few_rows_ == FewRows::by_size && fill_tiles(rows));
+  }
+  /// Keys in order keep more rows busy than a tile of one vector does, which reads as many keys at once as it has rows
+  /// of accumulators: 16 rows of f32 208 GFLOP/s against 160, of bf16 366 against 286, on one Zen 5 core.
+  bool fill_tiles(std::int64_t rows) const noexcept {
+    return tiled::fill_tiles(rows, kernels_.lanes) && !(in_order_ && rows <= kernels_.lanes / 2);
   }
   std::int64_t most_rows() const noexcept { return std::max(max_decode_rows, kernels_.lanes); }
   std::int64_t tile_count(std::int64_t rows) const noexcept { return (rows + kernels_.lanes - 1) / kernels_.lanes; }

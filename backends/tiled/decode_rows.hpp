@@ -43,8 +43,8 @@ class RowsLayout {
 class DecodeRows {
  public:
   /// `memory` holds layout.worker_floats(head.count).
-  DecodeRows(const kernels::Kernels& kernels, const RowsLayout& layout, const Arguments& arguments, kernels::Fetch fetch,
-             const tiles::HeadRows& head, float* memory) noexcept;
+  DecodeRows(const kernels::Kernels& kernels, const RowsLayout& layout, const Arguments& arguments,
+             kernels::Fetch fetch, const tiles::HeadRows& head, float* memory) noexcept;
 
   /// Some row attends some key of keys() and none outside.
   KeyRange keys() const noexcept { return attended_; }

@@ -72,7 +72,7 @@ class TiledPlan final : public Plan {
                   .score_keys = block_keys_,
                   .copied_keys = block_keys_}),
         walk_{kernels_},
-        decode_(kernels_, problem, tiling.few_rows, scratch_, machine) {}
+        decode_(kernels_, problem, tiling, scratch_, machine) {}
 
   std::size_t workspace_bytes(const Extents& extents, int num_threads) const noexcept override {
     const auto threads = static_cast<std::size_t>(num_threads);

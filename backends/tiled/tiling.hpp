@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -17,18 +18,32 @@ enum class FewRows : std::uint8_t {
   in_dim_lanes     // head dims in lanes up to max_decode_rows, however few its keys are
 };
 
+/// In what order rows with head dims in lanes read keys and values (kernels::Fetch); it decides how their sums are
+/// rounded.
+enum class KeyOrder : std::uint8_t {
+  by_cache,    // in memory's order if L1 has room for what is asked for ahead, else in streams
+  in_streams,  // from several places in turn (kernels::place_in_streams)
+  in_order
+};
+
 struct Tiling {
   std::string_view name{};
   Grain grain = Grain::balanced;
   FewRows few_rows = FewRows::by_size;
+  KeyOrder key_order = KeyOrder::by_cache;
 };
 
-inline constexpr std::array<Tiling, 4> tilings{{{"small items", Grain::small, FewRows::by_size},
-                                                {"large items", Grain::large, FewRows::by_size},
-                                                {"query lanes", Grain::balanced, FewRows::in_query_lanes},
-                                                {"dim lanes", Grain::balanced, FewRows::in_dim_lanes}}};
+inline constexpr std::array<Tiling, 6> tilings{{{.name = "small items", .grain = Grain::small},
+                                                {.name = "large items", .grain = Grain::large},
+                                                {.name = "query lanes", .few_rows = FewRows::in_query_lanes},
+                                                {.name = "dim lanes", .few_rows = FewRows::in_dim_lanes},
+                                                {.name = "keys in streams", .key_order = KeyOrder::in_streams},
+                                                {.name = "keys in order", .key_order = KeyOrder::in_order}}};
 
-inline constexpr std::array<std::string_view, tilings.size()> tiling_names{tilings[0].name, tilings[1].name,
-                                                                           tilings[2].name, tilings[3].name};
+inline constexpr std::array<std::string_view, tilings.size()> tiling_names = [] {
+  std::array<std::string_view, tilings.size()> names;
+  for (std::size_t i = 0; i < names.size(); ++i) names[i] = tilings[i].name;
+  return names;
+}();
 
 }  // namespace attune::tiled
