@@ -104,6 +104,7 @@ const Kernels ATTUNE_KERNEL_TABLE = {
     .widen = ::widen_row,
     .narrow = ::narrow_row,
     .marks = ::make_marks,
+    .normalisers = ::normalisers,
     .normalise = ::normalise,
     .all_finite = ::all_finite,
     .pairs = has_pairs ? &pair_kernels : nullptr,

@@ -76,9 +76,6 @@ enum class Fetch : std::uint8_t {
   in_order       // what comes next, into L1, line by line in the order of memory
 };
 
-/// So large must L1 be for what is fetched in order, beside the rows of a turn.
-constexpr std::size_t l1_for_order = 48 << 10;
-
 /// Rows of keys or values where they lie in memory, their elements following each other.
 struct StoredRows {
   const void* data = nullptr;
@@ -95,7 +92,7 @@ struct StoredRows {
 /// neighbours, the first in its lower half: of head dims in queries and keys, of keys in weights and values. `dim` of
 /// queries and keys is even. Sums are f32; weights are rounded to bf16.
 struct PairKernels {
-  /// tile[d / 2][lane] = the pairs of rows[lane], unscaled; 0 for lanes from count on.
+  /// tile[d / 2][lane] = the pairs of rows[lane], unscaled, for the lanes of Kernels::load_rows.
   void (*load_rows)(const std::uint16_t* const* rows, int count, std::int64_t dim, std::uint32_t* tile);
 
   /// As Kernels::store_rows, rounded once to rows of bf16.
@@ -182,7 +179,7 @@ struct Kernels {
   int lanes;         // queries in a tile: two vectors
   int key_rows;      // keys that the score tile handles at once
 
-  /// tile[d][lane] = scale · rows[lane][d] for lane < count, 0 for the other lanes.
+  /// tile[d][lane] = scale · rows[lane][d] for lane < count, 0 for the other lanes of the last vector in use.
   void (*load_rows)(const float* const* rows, int count, std::int64_t dim, float scale, float* tile);
 
   /// rows[lane][d] = tile[d][lane] · factor[lane] for lane < count. Were all elements of those lanes finite?
@@ -244,6 +241,9 @@ struct Kernels {
 
   /// marks[key] = 0 where keep[key] is not 0, −inf where it is: what select_keys() reads.
   void (*marks)(const std::uint8_t* keep, std::int64_t count, float* marks);
+
+  /// factor[lane] = 1 / l[lane], and 0 where l is 0: no key at all has been attended.
+  void (*normalisers)(const float* l, int vectors, float* factor);
 
   /// weights[key][lane] = weights · factor[lane], and 0 where the weight is −0, whatever the factor is.
   void (*normalise)(float* weights, std::int64_t key_count, const float* factor, int vectors);

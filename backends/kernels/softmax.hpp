@@ -111,6 +111,13 @@ void join_vectors(const TileState& later, std::int64_t dim, int vectors, Start s
   }
 }
 
+void normalisers(const float* l, int vectors, float* factor) {
+  for (int v = 0; v < vectors; ++v) {
+    const Vec sum = load(l + v * vector_lanes);
+    store(factor + v * vector_lanes, xsimd::select(sum == Vec(0.0f), Vec(0.0f), Vec(1.0f) / sum));
+  }
+}
+
 template <int V>
 void normalise_block(float* weights, std::int64_t key_count, const float* factor) {
   for (std::int64_t key = 0; key < key_count; ++key)

@@ -35,17 +35,15 @@ inline void load_lanes(const float* const* rows, int count, std::int64_t dim, Ch
     }
 }
 
-/// tile[d][lane] = change(rows[lane][d]) for lane < count, 0 for the other lanes.
+/// tile[d][lane] = change(rows[lane][d]) for lane < count, 0 for the other lanes of a vector that has some.
 template <typename Change>
 inline void load_changed_rows(const float* const* rows, int count, std::int64_t dim, Change change, float* tile) {
-  for (int first = 0; first < tile_lanes; first += vector_lanes) {
+  for (int first = 0; first < count; first += vector_lanes) {
     const int used = count - first;
     if (used >= vector_lanes)
       load_lanes<true>(rows + first, vector_lanes, dim, change, tile + first);
-    else if (used > 0)
-      load_lanes<false>(rows + first, used, dim, change, tile + first);
     else
-      for (std::int64_t d = 0; d < dim; ++d) store(tile + d * tile_lanes + first, Vec(0.0f));
+      load_lanes<false>(rows + first, used, dim, change, tile + first);
   }
 }
 

@@ -18,6 +18,7 @@ namespace {
 using kernels::Kernels;
 using tiles::HeadRows;
 using tiles::KeyBlock;
+using tiles::KeyCut;
 using tiles::QueryTile;
 using tiles::Scratch;
 
@@ -46,8 +47,10 @@ class SimdPlan final : public Plan {
   }
   void run_head(const Arguments& arguments, const HeadRows& head, float* own, const Scratch& scratch) const noexcept;
   template <typename Visit>
-  void for_each_part(const QueryTile& tile, const KeyBlock& all, float* scores, Visit visit) const noexcept;
-  void compute(QueryTile& tile, const KeyBlock& all, bool careful, const Scratch& scratch) const noexcept;
+  void for_each_part(const QueryTile& tile, const KeyBlock& all, const KeyCut& cut, float* scores,
+                     Visit visit) const noexcept;
+  void compute(QueryTile& tile, const KeyBlock& all, const KeyCut& cut, bool careful,
+               const Scratch& scratch) const noexcept;
 
   const Kernels& kernels_;
   std::int64_t block_keys_;
@@ -73,19 +76,20 @@ void SimdPlan::run_head(const Arguments& arguments, const HeadRows& head, float*
   const int users = static_cast<int>(std::min<std::int64_t>((head.count + kernels_.lanes - 1) / kernels_.lanes, 64));
   const KeyBlock all =
       tiles::key_block(kernels_, arguments, head.member, head.kv_head, 0, head.member.keys, users, scratch.copy);
+  const KeyCut cut({0, all.count}, kernels_.key_rows, problem().head_dim, problem().value_dim);
   for (std::int64_t row = 0; row < head.count; row += kernels_.lanes) {
     QueryTile tile;
     tile.open(kernels_, arguments, head, row, own, scratch);
     tile.write_at_once();
-    compute(tile, all, false, scratch);
+    compute(tile, all, cut, false, scratch);
     if (!tile.close()) {
       tile.reset(true);
-      compute(tile, all, true, scratch);
+      compute(tile, all, cut, true, scratch);
       tile.close();
     }
     if (arguments.weights.data == nullptr) continue;
     tile.clear_weights();
-    for_each_part(tile, all, scratch.scores, [&](const KeyBlock& part, float* weights) {
+    for_each_part(tile, all, cut, scratch.scores, [&](const KeyBlock& part, float* weights) {
       if (!tile.keeps_weights()) tile.recompute_weights(part, weights);
       tile.write_weights(part, weights);
     });
@@ -94,9 +98,9 @@ void SimdPlan::run_head(const Arguments& arguments, const HeadRows& head, float*
 
 /// Calls visit(part, scores) for what the tile attends of each block; the parts' scores follow each other.
 template <typename Visit>
-void SimdPlan::for_each_part(const QueryTile& tile, const KeyBlock& all, float* scores, Visit visit) const noexcept {
+void SimdPlan::for_each_part(const QueryTile& tile, const KeyBlock& all, const KeyCut& cut, float* scores,
+                             Visit visit) const noexcept {
   const KeyRange keys = tile.keys();
-  const tiles::KeyCut cut({0, all.count}, kernels_.key_rows, problem().head_dim, problem().value_dim);
   for (KeyRange range = cut.first(keys); range.begin < keys.end; range = cut.next(range, keys)) {
     const KeyBlock part = tile.part_of(all.part(range.begin, range.end));
     if (part.count == 0) continue;
@@ -105,17 +109,24 @@ void SimdPlan::for_each_part(const QueryTile& tile, const KeyBlock& all, float* 
   }
 }
 
-void SimdPlan::compute(QueryTile& tile, const KeyBlock& all, bool careful, const Scratch& scratch) const noexcept {
+void SimdPlan::compute(QueryTile& tile, const KeyBlock& all, const KeyCut& cut, bool careful,
+                       const Scratch& scratch) const noexcept {
+  const KeyRange keys = tile.keys();
+  if (keys.begin >= keys.end) return;
+  if (const KeyRange block = cut.first(keys); block.end >= keys.end) {
+    tile.attend(all.part(block.begin, block.end), careful, {});
+    return;
+  }
   alignas(64) float row_max[tiles::max_lanes];
   bool first = true;
-  for_each_part(tile, all, scratch.scores, [&](const KeyBlock& part, float* scores) {
+  for_each_part(tile, all, cut, scratch.scores, [&](const KeyBlock& part, float* scores) {
     tile.score(part, {}, scores, first ? row_max : scratch.row_max);
     for (int lane = 0; lane < kernels_.lanes && !first; ++lane)
       row_max[lane] = std::max(row_max[lane], scratch.row_max[lane]);
     first = false;
   });
   // Part by part under the maximum of all: a sum over thousands of weights in one chain would drift.
-  for_each_part(tile, all, scratch.scores, [&](const KeyBlock& part, float* scores) {
+  for_each_part(tile, all, cut, scratch.scores, [&](const KeyBlock& part, float* scores) {
     tile.softmax(scores, part.count, row_max, careful);
     tile.add_values(scores, part, careful, {});
   });

@@ -40,8 +40,8 @@ class Decode {
         walk_{kernels},
         scratch_(scratch),
         layout_(kernels, problem),
-        in_order_(tiling.key_order == KeyOrder::by_cache ? machine.l1_bytes >= kernels::l1_for_order
-                                                         : tiling.key_order == KeyOrder::in_order),
+        in_order_(tiling.key_order == KeyOrder::by_machine ? reads_in_order(machine)
+                                                           : tiling.key_order == KeyOrder::in_order),
         last_cache_bytes_(machine.l3_bytes) {}
 
   /// So many rows of a head may have their head dims in lanes.

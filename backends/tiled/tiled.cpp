@@ -64,6 +64,7 @@ class TiledPlan final : public Plan {
       : Plan(problem, machine.isa),
         kernels_(tiles::kernels_for(machine)),
         grain_(tiling.grain),
+        reads_in_order_(tiled::reads_in_order(machine)),
         rows_in_cache_(tiled::rows_in_cache(problem.head_dim, problem.value_dim, machine.l2_bytes)),
         block_keys_(tiles::KeyCut::most_keys(kernels_.key_rows, problem.head_dim, problem.value_dim)),
         scratch_(kernels_, problem,
@@ -90,9 +91,13 @@ class TiledPlan final : public Plan {
   Following follow(const Arguments& arguments, const Item& item) const noexcept;
   void run_item(const Arguments& arguments, const Item& item, int tile_count, const Following& following,
                 float* memory) const noexcept;
+  void run_in_one_block(const Arguments& arguments, const HeadRows& head, std::int64_t first_row, int tile_count,
+                        const Following& following, float* memory) const noexcept;
+  void finish(const Arguments& arguments, const HeadRows& head, QueryTile& tile, const Scratch& shared) const noexcept;
 
   const Kernels& kernels_;
   tiled::Grain grain_;
+  bool reads_in_order_;
   std::int64_t rows_in_cache_;
   std::int64_t block_keys_;
   tiles::ScratchLayout scratch_;
@@ -146,6 +151,8 @@ Status TiledPlan::execute(const Arguments& arguments, std::span<std::byte> works
 Following TiledPlan::follow(const Arguments& arguments, const Item& item) const noexcept {
   const HeadRows head = tiles::head_rows(arguments, item.member, item.kv_head);
   if (arguments.window_left >= 0 || decode_.takes(head)) return {};
+  // Heads of one block that follow each other are read in order as it is: asking for them costs 1 to 8 % on Zen 5.
+  if (reads_in_order_ && walk_.in_one_block(arguments, {0, head.member.keys})) return {};
   return {walk_.beginning(arguments, head, {0, head.member.keys}),
           tiles::queries_ahead(arguments, head, item.first_row, kernels_.lanes)};
 }
@@ -154,10 +161,12 @@ void TiledPlan::run_item(const Arguments& arguments, const Item& item, int tile_
                          float* memory) const noexcept {
   const HeadRows head = tiles::head_rows(arguments, item.member, item.kv_head);
   if (decode_.takes(head)) return;
+  const KeyRange all{0, head.member.keys};
+  if (walk_.in_one_block(arguments, all))
+    return run_in_one_block(arguments, head, item.first_row, tile_count, following, memory);
   const Scratch shared = scratch_.shared(memory);
   QueryTile tile[max_tiles_per_item];
   int open = 0;
-  const KeyRange all{0, head.member.keys};
   KeyRange keys{head.member.keys, 0};
   for (std::int64_t row = item.first_row; open < tile_count && row < head.count; row += kernels_.lanes) {
     tiles::fetch(tiles::queries_ahead(arguments, head, row + kernels_.lanes, kernels_.lanes));
@@ -169,14 +178,37 @@ void TiledPlan::run_item(const Arguments& arguments, const Item& item, int tile_
   }
   walk_.attend(arguments, head, {tile, static_cast<std::size_t>(open)}, all, keys, false, following.block, shared);
   tiles::fetch(following.queries);
-  for (int i = 0; i < open; ++i) {
-    if (!tile[i].close()) {
-      tile[i].reset(true);
-      walk_.attend(arguments, head, {tile + i, 1}, all, tile[i].keys(), true, {}, shared);
-      tile[i].close();
-    }
-    if (arguments.weights.data != nullptr) walk_.write_weights(arguments, head, tile[i], shared);
+  for (int i = 0; i < open; ++i) finish(arguments, head, tile[i], shared);
+}
+
+/// Tiles that see all keys at once need not wait for each other: each in the same memory, which stays in L1.
+void TiledPlan::run_in_one_block(const Arguments& arguments, const HeadRows& head, std::int64_t first_row,
+                                 int tile_count, const Following& following, float* memory) const noexcept {
+  const Scratch shared = scratch_.shared(memory);
+  const tiles::KeyBlock block =
+      tiles::key_block(kernels_, arguments, head.member, head.kv_head, 0, head.member.keys, tile_count, shared.copy);
+  const std::int64_t end = std::min(first_row + tile_count * kernels_.lanes, head.count);
+  for (std::int64_t row = first_row; row < end; row += kernels_.lanes) {
+    const bool last = row + kernels_.lanes >= end;
+    QueryTile tile;
+    tile.open(kernels_, arguments, head, row, scratch_.tile(memory, 0), shared);
+    tile.write_at_once();
+    tiles::fetch(last ? following.queries
+                      : tiles::queries_ahead(arguments, head, row + kernels_.lanes, kernels_.lanes));
+    tile.attend(block, false, last ? following.block : tiles::BlockAhead{});
+    finish(arguments, head, tile, shared);
   }
+}
+
+/// Writes out what the tile has come to.
+void TiledPlan::finish(const Arguments& arguments, const HeadRows& head, QueryTile& tile,
+                       const Scratch& shared) const noexcept {
+  if (!tile.close()) {
+    tile.reset(true);
+    walk_.attend(arguments, head, {&tile, 1}, {0, head.member.keys}, tile.keys(), true, {}, shared);
+    tile.close();
+  }
+  if (arguments.weights.data != nullptr) walk_.write_weights(arguments, head, tile, shared);
 }
 
 std::string TiledPlan::describe(const Extents& extents, int num_threads) const {

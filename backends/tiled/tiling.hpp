@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include <attune/machine.hpp>
+
 #include "backends/tiled/work_list.hpp"
 
 namespace attune::tiled {
@@ -18,10 +20,15 @@ enum class FewRows : std::uint8_t {
   in_dim_lanes     // head dims in lanes up to max_decode_rows, however few its keys are
 };
 
+/// Does a core of this machine do best when memory is read in order, and by itself fetch ahead what is? Zen 5 does,
+/// Zen 4 does not (kernels/decode_rows.hpp has the figures). Nothing tells but the size of its L1, which has the room
+/// for what is asked for ahead beside what is in use; tuning tries the other way.
+inline bool reads_in_order(const Machine& machine) noexcept { return machine.l1_bytes >= 48 << 10; }
+
 /// In what order rows with head dims in lanes read keys and values (kernels::Fetch); it decides how their sums are
 /// rounded.
 enum class KeyOrder : std::uint8_t {
-  by_cache,    // in memory's order if L1 has room for what is asked for ahead, else in streams
+  by_machine,  // in memory's order if it reads_in_order(), else in streams
   in_streams,  // from several places in turn (kernels::place_in_streams)
   in_order
 };
@@ -30,7 +37,7 @@ struct Tiling {
   std::string_view name{};
   Grain grain = Grain::balanced;
   FewRows few_rows = FewRows::by_size;
-  KeyOrder key_order = KeyOrder::by_cache;
+  KeyOrder key_order = KeyOrder::by_machine;
 };
 
 inline constexpr std::array<Tiling, 6> tilings{{{.name = "small items", .grain = Grain::small},

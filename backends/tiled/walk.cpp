@@ -29,6 +29,10 @@ void KeyWalk::attend(const Arguments& arguments, const HeadRows& head, std::span
   }
 }
 
+bool KeyWalk::in_one_block(const Arguments& arguments, const KeyRange& all) const noexcept {
+  return KeyCut(all, kernels.key_rows, arguments.head_dim, arguments.value_dim).one_block();
+}
+
 tiles::BlockAhead KeyWalk::beginning(const Arguments& arguments, const HeadRows& head,
                                      const KeyRange& keys) const noexcept {
   const KeyCut cut(keys, kernels.key_rows, arguments.head_dim, arguments.value_dim);

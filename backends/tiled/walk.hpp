@@ -20,6 +20,9 @@ struct KeyWalk {
               const KeyRange& all, const KeyRange& keys, bool careful, const tiles::BlockAhead& following,
               const tiles::Scratch& shared) const noexcept;
 
+  /// Are these keys one block?
+  bool in_one_block(const Arguments& arguments, const KeyRange& all) const noexcept;
+
   /// The first block of these keys, to be fetched before they are walked.
   tiles::BlockAhead beginning(const Arguments& arguments, const tiles::HeadRows& head,
                               const KeyRange& keys) const noexcept;

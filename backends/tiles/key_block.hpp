@@ -66,6 +66,8 @@ class KeyCut {
  public:
   KeyCut(const KeyRange& all, int key_rows, std::int64_t head_dim, std::int64_t value_dim) noexcept;
 
+  bool one_block() const noexcept { return blocks_ == 1; }
+
   /// Keys in the largest block of any cut.
   static std::int64_t most_keys(int key_rows, std::int64_t head_dim, std::int64_t value_dim) noexcept;
 

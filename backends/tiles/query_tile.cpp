@@ -137,11 +137,11 @@ void QueryTile::reset(bool with_sinks) noexcept {
   fresh_ = true;
   rescale_ = false;
   written_ = false;
+  std::fill_n(state_.m, lanes(), -infinity);
+  std::fill_n(state_.l, lanes(), 0.0f);
   const TensorView& sinks = arguments_->sinks;
-  for (int lane = 0; lane < lanes(); ++lane) {
-    state_.m[lane] = -infinity;
-    state_.l[lane] = 0.0f;
-    if (!with_sinks || sinks.data == nullptr || lane >= rows_) continue;
+  if (!with_sinks || sinks.data == nullptr) return;
+  for (int lane = 0; lane < rows_; ++lane) {
     const float sink = sinks.as<float>()[places_[static_cast<std::size_t>(lane)].head * sinks.strides[0]];
     state_.m[lane] = first_maximum(sink, natural_);
     state_.l[lane] = first_sum(sink);

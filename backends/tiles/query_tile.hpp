@@ -125,10 +125,9 @@ class QueryTile {
   template <typename Write>
   bool write_tensor(const MutableTensorView& tensor, std::int64_t count, std::int64_t first_in_member,
                     std::int64_t first_element, Write write) const noexcept;
-  bool write_out(const float* factor) noexcept;
+  bool write_out() noexcept;
   bool write_weighted(const float* weights, const KeyBlock& part) noexcept;
   void write_lse() const noexcept;
-  void normalisers(float* factor) const noexcept;
 
   // query_tile_options.cpp
   bool block_attended(const Place& at, std::int64_t begin, std::int64_t end) const noexcept;

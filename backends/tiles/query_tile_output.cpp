@@ -8,10 +8,6 @@
 
 namespace attune::tiles {
 
-void QueryTile::normalisers(float* factor) const noexcept {
-  for (int lane = 0; lane < lanes(); ++lane) factor[lane] = state_.l[lane] == 0.0f ? 0.0f : 1.0f / state_.l[lane];
-}
-
 /// write(rows) fills the lanes' rows of the tensor from element `first_element` of its last axis on; sequences begin at
 /// row first_in_member of its third.
 template <typename Write>
@@ -24,18 +20,18 @@ bool QueryTile::write_tensor(const MutableTensorView& tensor, std::int64_t count
 }
 
 bool QueryTile::close() noexcept {
-  alignas(64) float factor[max_lanes];
-  normalisers(factor);
   bool finite = !written_ || finite_;
   if (arguments_->value_dim > 0 && !written_) {
     if (fresh_) std::fill_n(state_.out, arguments_->value_dim * lanes(), 0.0f);
-    finite = write_out(factor);
+    finite = write_out();
   }
   if (arguments_->lse.data != nullptr) write_lse();
   return finite;
 }
 
-bool QueryTile::write_out(const float* factor) noexcept {
+bool QueryTile::write_out() noexcept {
+  alignas(64) float factor[max_lanes];
+  kernels_->normalisers(state_.l, vectors_, factor);
   const MutableTensorView& out = arguments_->out;
   if (pairs_ != nullptr && out.dtype == DType::bf16 && out.strides[3] == 1) {
     std::int64_t first[max_lanes];
@@ -52,7 +48,7 @@ bool QueryTile::write_out(const float* factor) noexcept {
 /// The values of one part are all that is summed up: they need not go through the tile's sums.
 bool QueryTile::write_weighted(const float* weights, const KeyBlock& part) noexcept {
   alignas(64) float factor[max_lanes];
-  normalisers(factor);
+  kernels_->normalisers(state_.l, vectors_, factor);
   return write_tensor(arguments_->out, arguments_->value_dim, head_->member.first_query, 0, [&](float* const* rows) {
     return kernels_->weighted_rows(weights, part.count, part.values, part.value_stride, arguments_->value_dim, factor,
                                    rows, rows_);
@@ -81,7 +77,7 @@ void QueryTile::clear_weights() const noexcept {
 void QueryTile::write_weights(const KeyBlock& part, float* weights) const noexcept {
   const MutableTensorView& tensor = arguments_->weights;
   alignas(64) float factor[max_lanes];
-  normalisers(factor);
+  kernels_->normalisers(state_.l, vectors_, factor);
   kernels_->normalise(weights, part.count, factor, vectors_);
   std::fill_n(factor, max_lanes, 1.0f);
   write_tensor(tensor, part.count, 0, part.first,

@@ -69,7 +69,7 @@ class KernelTest : public testing::TestWithParam<InstructionSet> {
   std::uniform_real_distribution<float> uniform_{-1.0f, 1.0f};
 };
 
-TEST_P(KernelTest, LoadRowsTransposesScalesAndZeroesTheRest) {
+TEST_P(KernelTest, LoadRowsTransposesScalesAndZeroesTheRestOfAVector) {
   const int lanes = kernels().lanes;
   for (int count = 0; count <= lanes; ++count)
     for (const std::int64_t dim : {1, 5, 16, 19, 64}) {
@@ -79,9 +79,12 @@ TEST_P(KernelTest, LoadRowsTransposesScalesAndZeroesTheRest) {
       for (const auto& row : rows) pointers.push_back(row.data());
       Tile tile(dim * lanes, not_a_number);
       kernels().load_rows(pointers.data(), count, dim, 0.5f, tile);
-      for (std::int64_t d = 0; d < dim; ++d)
-        for (int lane = 0; lane < lanes; ++lane)
+      const int in_use = static_cast<int>(rounded_up(count, lanes / 2));
+      for (std::int64_t d = 0; d < dim; ++d) {
+        for (int lane = 0; lane < in_use; ++lane)
           ASSERT_EQ(tile[d * lanes + lane], lane < count ? 0.5f * pointers[static_cast<std::size_t>(lane)][d] : 0.0f);
+        for (int lane = in_use; lane < lanes; ++lane) ASSERT_TRUE(std::isnan(tile[d * lanes + lane]));
+      }
     }
 }
 
@@ -546,6 +549,20 @@ TEST_P(KernelTest, MarksTellWhatIsKept) {
     kernels().marks(keep.data(), count, marks.data());
     for (std::size_t i = 0; i < keep.size(); ++i) ASSERT_EQ(marks[i], keep[i] != 0 ? 0.0f : -infinity);
     ASSERT_EQ(marks.back(), 5.0f);
+  }
+}
+
+TEST_P(KernelTest, NormalisersAreTheReciprocalsOfSumsAndZeroOfNone) {
+  const int lanes = kernels().lanes;
+  for (const int vectors : {1, 2}) {
+    Tile l(lanes, 3.0f), factor(lanes, 5.0f);
+    l[0] = 0.0f, l[1] = -0.0f, l[2] = infinity, l[3] = not_a_number;
+    kernels().normalisers(l, vectors, factor);
+    EXPECT_EQ(factor[0], 0.0f);
+    EXPECT_EQ(factor[1], 0.0f);
+    EXPECT_EQ(factor[2], 0.0f);
+    EXPECT_TRUE(std::isnan(factor[3]));
+    for (int lane = 4; lane < lanes; ++lane) EXPECT_EQ(factor[lane], lane < vectors * lanes / 2 ? 1.0f / 3.0f : 5.0f);
   }
 }
 
