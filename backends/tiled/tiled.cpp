@@ -1,7 +1,7 @@
 // Attention in one pass over the keys. A work item holds a few query tiles of one (member, kv head) and walks the
 // blocks of keys once: outside the blocks, inside the tiles, so that a block that was read from memory serves
 // tiles_per_item · lanes queries from L2. Per tile and block it computes
-//   scores = K·Qᵀ (in L1: 128 keys · 32 lanes · 4 bytes = 16 KB), the running softmax, out += Vᵀ·Pᵀ,
+//   scores = K·Qᵀ (in L1 or L2: 256 keys · 32 lanes · 4 bytes = 32 KB), the running softmax, out += Vᵀ·Pᵀ,
 // and nothing that grows with the number of keys is ever stored. 4·D operations for each pair of query and key against
 // 8·D/(tiles·lanes) bytes read from memory.
 //
@@ -64,7 +64,7 @@ class TiledPlan final : public Plan {
       : Plan(problem, machine.isa),
         kernels_(tiles::kernels_for(machine)),
         grain_(tiling.grain),
-        reads_in_order_(tiled::reads_in_order(machine)),
+        unasked_bytes_(tiled::reads_in_order(machine) ? static_cast<std::int64_t>(machine.l1_bytes) : 0),
         rows_in_cache_(tiled::rows_in_cache(problem.head_dim, problem.value_dim, machine.l2_bytes)),
         block_keys_(tiles::KeyCut::most_keys(kernels_.key_rows, problem.head_dim, problem.value_dim)),
         scratch_(kernels_, problem,
@@ -97,7 +97,7 @@ class TiledPlan final : public Plan {
 
   const Kernels& kernels_;
   tiled::Grain grain_;
-  bool reads_in_order_;
+  std::int64_t unasked_bytes_;
   std::int64_t rows_in_cache_;
   std::int64_t block_keys_;
   tiles::ScratchLayout scratch_;
@@ -151,8 +151,10 @@ Status TiledPlan::execute(const Arguments& arguments, std::span<std::byte> works
 Following TiledPlan::follow(const Arguments& arguments, const Item& item) const noexcept {
   const HeadRows head = tiles::head_rows(arguments, item.member, item.kv_head);
   if (arguments.window_left >= 0 || decode_.takes(head)) return {};
-  // Heads of one block that follow each other are read in order as it is: asking for them costs 1 to 8 % on Zen 5.
-  if (reads_in_order_ && walk_.in_one_block(arguments, {0, head.member.keys})) return {};
+  // What fits L1 is there in time where a core fetches ahead by itself; asking for it costs 1 to 8 % on Zen 5.
+  const auto bytes =
+      static_cast<std::int64_t>(size_of(arguments.key.dtype)) * (arguments.head_dim + arguments.value_dim);
+  if (head.member.keys * bytes <= unasked_bytes_) return {};
   return {walk_.beginning(arguments, head, {0, head.member.keys}),
           tiles::queries_ahead(arguments, head, item.first_row, kernels_.lanes)};
 }
@@ -188,6 +190,7 @@ void TiledPlan::run_in_one_block(const Arguments& arguments, const HeadRows& hea
   const tiles::KeyBlock block =
       tiles::key_block(kernels_, arguments, head.member, head.kv_head, 0, head.member.keys, tile_count, shared.copy);
   const std::int64_t end = std::min(first_row + tile_count * kernels_.lanes, head.count);
+  tiles::BlockAhead ahead = following.block;
   for (std::int64_t row = first_row; row < end; row += kernels_.lanes) {
     const bool last = row + kernels_.lanes >= end;
     QueryTile tile;
@@ -195,7 +198,7 @@ void TiledPlan::run_in_one_block(const Arguments& arguments, const HeadRows& hea
     tile.write_at_once();
     tiles::fetch(last ? following.queries
                       : tiles::queries_ahead(arguments, head, row + kernels_.lanes, kernels_.lanes));
-    tile.attend(block, false, last ? following.block : tiles::BlockAhead{});
+    if (tile.attend(block, false, ahead)) ahead = {};
     finish(arguments, head, tile, shared);
   }
 }

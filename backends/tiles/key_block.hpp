@@ -60,8 +60,9 @@ KeyBlock key_block(const kernels::Kernels& kernels, const Arguments& arguments, 
                    std::int64_t kv_head, std::int64_t first, std::int64_t count, int users, float* scratch) noexcept;
 
 /// How a member's keys, or a chunk of them, are cut into blocks: all alike, but that the last one takes a short tail
-/// along. The scores of a tile stay in L1; wide heads get half as many keys. A function of what decides rounding and of
-/// nothing else: blocks are where they are whatever is attended, so that no neighbour of a row changes a bit of it.
+/// along. The scores of a tile stay in L1, or mostly so; wide heads get half as many keys, and so do keys that would be
+/// a single large block. A function of what decides rounding and of nothing else: blocks are where they are whatever is
+/// attended, so that no neighbour of a row changes a bit of it.
 class KeyCut {
  public:
   KeyCut(const KeyRange& all, int key_rows, std::int64_t head_dim, std::int64_t value_dim) noexcept;
