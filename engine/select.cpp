@@ -196,7 +196,9 @@ Pick pick(const Registry& registry, const Machines& machines, const Request& req
   const bool by_estimate = found.rule == estimate_rule && !request.isa;
   const Machine& machine =
       by_estimate ? fitting_machine(*found.entry, machines, request) : machine_for(*found.entry, machines, request.isa);
-  return {found.entry, found.rule, &machine, request.threads, {}};
+  const std::string_view tiling =
+      request.reproducible ? found.entry->backend->reproducible_tiling() : std::string_view{};
+  return {found.entry, found.rule, &machine, request.threads, tiling};
 }
 
 Choice choice_of(const Registry& registry, const Machines& machines, const Request& request, const Pick& picked) {

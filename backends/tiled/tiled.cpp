@@ -259,6 +259,7 @@ class TiledBackend final : public Backend {
   }
 
   std::span<const std::string_view> tilings() const noexcept override { return tiled::tiling_names; }
+  std::string_view reproducible_tiling() const noexcept override { return tiled::keys_in_streams; }
 
   std::shared_ptr<const Plan> plan_as(std::string_view tiling, const Problem& problem,
                                       const Machine& machine) const override {

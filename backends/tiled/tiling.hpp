@@ -22,7 +22,8 @@ enum class FewRows : std::uint8_t {
 
 /// Does a core of this machine do best when memory is read in order, and by itself fetch ahead what is? Zen 5 does,
 /// Zen 4 does not (kernels/decode_rows.hpp has the figures). Nothing tells but the size of its L1, which has the room
-/// for what is asked for ahead beside what is in use; tuning tries the other way.
+/// for what is asked for ahead beside what is in use; tuning tries the other way, and calls that are to be reproducible
+/// read in streams everywhere.
 inline bool reads_in_order(const Machine& machine) noexcept { return machine.l1_bytes >= 48 << 10; }
 
 /// In what order rows with head dims in lanes read keys and values (kernels::Fetch); it decides how their sums are
@@ -40,11 +41,13 @@ struct Tiling {
   KeyOrder key_order = KeyOrder::by_machine;
 };
 
+inline constexpr std::string_view keys_in_streams = "keys in streams";
+
 inline constexpr std::array<Tiling, 6> tilings{{{.name = "small items", .grain = Grain::small},
                                                 {.name = "large items", .grain = Grain::large},
                                                 {.name = "query lanes", .few_rows = FewRows::in_query_lanes},
                                                 {.name = "dim lanes", .few_rows = FewRows::in_dim_lanes},
-                                                {.name = "keys in streams", .key_order = KeyOrder::in_streams},
+                                                {.name = keys_in_streams, .key_order = KeyOrder::in_streams},
                                                 {.name = "keys in order", .key_order = KeyOrder::in_order}}};
 
 inline constexpr std::array<std::string_view, tilings.size()> tiling_names = [] {

@@ -49,7 +49,7 @@ std::string to_text(const Variant& variant) {
 std::vector<TuneCandidate> candidates_of(const Registry& registry, const Machines& machines, const Request& request) {
   const Pick untuned = pick(registry, machines, request);
   const int threads = untuned.entry->backend->parallel() ? request.threads : 1;
-  std::vector<TuneCandidate> result{{untuned.entry, untuned.machine, threads, {}}};
+  std::vector<TuneCandidate> result{{untuned.entry, untuned.machine, threads, untuned.tiling}};
   for (const RegisteredBackend& entry : registry) {
     if (request.reproducible || !may_compute(entry, machines, request)) continue;
     for (const Machine* machine : machines_for(entry, machines, request)) {

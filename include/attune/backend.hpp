@@ -134,6 +134,10 @@ class ATTUNE_API Backend {
   /// is a variant that Engine::tune() may find to be faster on this machine. Those of a plugin do not cross its ABI.
   virtual std::span<const std::string_view> tilings() const noexcept { return {}; }
 
+  /// The one of tilings() whose results have the same bits on every machine of an instruction set, for calls that are
+  /// to be reproducible; empty where plan()'s own way has.
+  virtual std::string_view reproducible_tiling() const noexcept { return {}; }
+
   /// plan(), cut in one of tilings(), or with an empty name in plan()'s own way. Throws as plan().
   virtual std::shared_ptr<const Plan> plan_as(std::string_view tiling, const Problem& problem,
                                               const Machine& machine) const {

@@ -79,7 +79,7 @@ TEST_P(KernelTest, LoadRowsTransposesScalesAndZeroesTheRestOfAVector) {
       for (const auto& row : rows) pointers.push_back(row.data());
       Tile tile(dim * lanes, not_a_number);
       kernels().load_rows(pointers.data(), count, dim, 0.5f, tile);
-      const int in_use = static_cast<int>(rounded_up(count, lanes / 2));
+      const int in_use = (count + lanes / 2 - 1) / (lanes / 2) * (lanes / 2);
       for (std::int64_t d = 0; d < dim; ++d) {
         for (int lane = 0; lane < in_use; ++lane)
           ASSERT_EQ(tile[d * lanes + lane], lane < count ? 0.5f * pointers[static_cast<std::size_t>(lane)][d] : 0.0f);
