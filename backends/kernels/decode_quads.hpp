@@ -79,8 +79,9 @@ constexpr auto quad_score_turn_of(int quads) {
 template <typename P>
 void quad_scores_of(const typename P::Query* queries, int rows, std::int64_t pitch, std::int64_t dim, float scale,
                     const RowsOf<P::element>& keys, float* scores, std::int64_t score_pitch) {
+  const RowGroups groups(rows / quad, max_quads);
   for_key_turns(keys, [&](const KeysInTurn<P::element>& in_turn, std::int64_t first, std::int64_t count) {
-    for_row_groups(rows / quad, max_quads, [&](int of, int size, Share share) {
+    groups.for_each([&](int of, int size, Share share) {
       const auto turn = with_fetch<P>(keys.fetch, [&]<typename F>() { return quad_score_turn_of<F>(size); });
       const std::int64_t row = of * quad;
       turn(queries + row * pitch, pitch, dim, in_turn, count, share,

@@ -184,15 +184,24 @@ struct Share {
   int index, of;
 };
 
-/// Calls f(first row, how many, share) for groups of at most `most` rows, as equal as they can be.
-template <typename F>
-inline void for_row_groups(int rows, int most, F f) {
-  const int groups = (rows + most - 1) / most;
-  for (int group = 0, first = 0; group < groups; ++group) {
-    const int size = rows / groups + (group < rows % groups ? 1 : 0);
-    f(first, size, Share{group, groups});
-    first += size;
+/// Rows in groups of at most `most`, as equal as they can be. Made once for all turns, as it divides.
+class RowGroups {
+ public:
+  RowGroups(int rows, int most)
+      : count_((rows + most - 1) / most), size_(rows / (count_ > 0 ? count_ : 1)), larger_(rows - size_ * count_) {}
+
+  /// Calls f(first row, how many, share) for each.
+  template <typename F>
+  void for_each(F f) const {
+    for (int group = 0, first = 0; group < count_; ++group) {
+      const int size = size_ + (group < larger_ ? 1 : 0);
+      f(first, size, Share{group, count_});
+      first += size;
+    }
   }
-}
+
+ private:
+  int count_, size_, larger_;
+};
 
 }  // namespace

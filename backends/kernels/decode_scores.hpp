@@ -217,8 +217,9 @@ inline void for_key_turns(const RowsOf<E>& keys, F f) {
 template <typename P>
 void decode_scores_of(const typename P::Query* queries, int rows, std::int64_t pitch, std::int64_t dim, float scale,
                       const RowsOf<P::element>& keys, float* scores, std::int64_t score_pitch) {
+  const RowGroups groups(rows, max_score_rows);
   for_key_turns(keys, [&](const KeysInTurn<P::element>& in_turn, std::int64_t first, std::int64_t count) {
-    for_row_groups(rows, max_score_rows, [&](int row, int size, Share share) {
+    groups.for_each([&](int row, int size, Share share) {
       const auto turn = with_fetch<P>(keys.fetch, [&]<typename F>() { return score_turn<F>(size); });
       turn(queries + row * pitch, pitch, dim, in_turn, count, share,
            {scores + first + row * score_pitch, score_pitch, scale});

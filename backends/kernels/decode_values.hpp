@@ -137,6 +137,7 @@ template <typename P>
 void decode_weighted_sum_of(const WeightRows<typename P::Weight>& weights, int rows, const RowsOf<P::element>& values,
                             std::int64_t dim, bool careful, const SumRows& sums) {
   if (dim == 0) return;
+  const RowGroups groups(rows, P::most_rows);
   for_value_turns(values, [&](std::int64_t begin, std::int64_t end) {
     LinesAhead<P::element> lines(values, begin);
     const auto of = [&](int row) {
@@ -149,7 +150,7 @@ void decode_weighted_sum_of(const WeightRows<typename P::Weight>& weights, int r
         decode_value_turn<Careful, 1, true>(of(r), values, begin, end, dim, {}, lines, to(r));
       return;
     }
-    for_row_groups(rows, P::most_rows, [&](int row, int size, Share share) {
+    groups.for_each([&](int row, int size, Share share) {
       const auto turn = with_fetch<P>(values.fetch, [&]<typename F>() { return value_turn<F>(size); });
       turn(of(row), values, begin, end, dim, share, lines, to(row));
     });
