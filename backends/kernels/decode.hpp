@@ -16,7 +16,8 @@
 // Rows beyond those that registers hold go in groups that take turns on keys in L1. What will be read next is
 // prefetched some KB ahead, also across the end of the rows: on one core that is worth half of the memory's bandwidth.
 // Each group asks for its share of it, so that memory does not wait while the others compute. Rows that no cache holds
-// are asked for again when they are nearer (decode_rows.hpp), which the others would pay for without need: FromMemory.
+// are asked for again when they are nearer, which the others would pay for without need; and some cores want it all in
+// the order of memory, straight into L1 (decode_rows.hpp: Fetching).
 #pragma once
 
 #include "backends/kernels/decode_quads.hpp"

@@ -70,7 +70,7 @@ struct AttentionOptions {
 
   std::string_view backend{};  // force this backend by name; empty: the engine's choice (see Engine)
   std::string_view isa{};      // force this instruction set by name, for example "avx2"; empty: the best
-  bool reproducible = false;   // let nothing but the machine's instruction set decide backend and variant
+  bool reproducible = false;   // let nothing but the machine's instruction set decide backend, variant and rounding
 };
 
 /// The tensors of one call.
