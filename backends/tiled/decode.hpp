@@ -75,6 +75,8 @@ class Decode {
   /// Of keys and values.
   kernels::Fetch fetch(const Arguments& arguments) const noexcept;
   KeyRange chunk_keys(const tiles::HeadRows& head, std::int64_t chunk) const noexcept;
+  template <typename F>
+  void for_attended_chunks(const tiles::HeadRows& head, const KeyRange& attended, F f) const noexcept;
   /// Of a head with at most so many rows.
   std::size_t state_floats(std::int64_t rows) const noexcept;
   std::size_t worker_floats(std::int64_t rows) const noexcept;
