@@ -58,6 +58,15 @@ struct Following {
   kernels::Ahead queries;
 };
 
+/// Writes out what the tile has come to. attend_carefully() is to go over its keys once more, should that be needed.
+template <typename Attend>
+void close(QueryTile& tile, Attend attend_carefully) {
+  if (tile.close()) return;
+  tile.reset(true);
+  attend_carefully();
+  tile.close();
+}
+
 class TiledPlan final : public Plan {
  public:
   TiledPlan(const Problem& problem, const Machine& machine, const Tiling& tiling)
@@ -93,7 +102,6 @@ class TiledPlan final : public Plan {
                 float* memory) const noexcept;
   void run_in_one_block(const Arguments& arguments, const HeadRows& head, std::int64_t first_row, int tile_count,
                         const Following& following, float* memory) const noexcept;
-  void finish(const Arguments& arguments, const HeadRows& head, QueryTile& tile, const Scratch& shared) const noexcept;
 
   const Kernels& kernels_;
   tiled::Grain grain_;
@@ -180,10 +188,14 @@ void TiledPlan::run_item(const Arguments& arguments, const Item& item, int tile_
   }
   walk_.attend(arguments, head, {tile, static_cast<std::size_t>(open)}, all, keys, false, following.block, shared);
   tiles::fetch(following.queries);
-  for (int i = 0; i < open; ++i) finish(arguments, head, tile[i], shared);
+  for (int i = 0; i < open; ++i) {
+    close(tile[i], [&] { walk_.attend(arguments, head, {tile + i, 1}, all, tile[i].keys(), true, {}, shared); });
+    if (arguments.weights.data != nullptr) walk_.write_weights(arguments, head, tile[i], shared);
+  }
 }
 
-/// Tiles that see all keys at once need not wait for each other: each in the same memory, which stays in L1.
+/// Tiles that see all keys at once need not wait for each other: each in the same memory, which stays in L1. The block
+/// may be a copy in the shared scratch memory, so it is made once and nothing else that makes one is called.
 void TiledPlan::run_in_one_block(const Arguments& arguments, const HeadRows& head, std::int64_t first_row,
                                  int tile_count, const Following& following, float* memory) const noexcept {
   const Scratch shared = scratch_.shared(memory);
@@ -199,19 +211,11 @@ void TiledPlan::run_in_one_block(const Arguments& arguments, const HeadRows& hea
     tiles::fetch(last ? following.queries
                       : tiles::queries_ahead(arguments, head, row + kernels_.lanes, kernels_.lanes));
     if (tile.attend(block, false, ahead)) ahead = {};
-    finish(arguments, head, tile, shared);
+    close(tile, [&] { tile.attend(block, true, {}); });
+    if (arguments.weights.data == nullptr) continue;
+    tile.clear_weights();
+    walk_.write_weights(tile, block, shared);
   }
-}
-
-/// Writes out what the tile has come to.
-void TiledPlan::finish(const Arguments& arguments, const HeadRows& head, QueryTile& tile,
-                       const Scratch& shared) const noexcept {
-  if (!tile.close()) {
-    tile.reset(true);
-    walk_.attend(arguments, head, {&tile, 1}, {0, head.member.keys}, tile.keys(), true, {}, shared);
-    tile.close();
-  }
-  if (arguments.weights.data != nullptr) walk_.write_weights(arguments, head, tile, shared);
 }
 
 std::string TiledPlan::describe(const Extents& extents, int num_threads) const {

@@ -45,12 +45,18 @@ void KeyWalk::write_weights(const Arguments& arguments, const HeadRows& head, co
   const KeyRange keys = tile.keys();
   const KeyCut cut({0, head.member.keys}, kernels.key_rows, arguments.head_dim, arguments.value_dim);
   for (KeyRange range = cut.first(keys); range.begin < keys.end; range = cut.next(range, keys)) {
-    const KeyBlock part = tile.part_of(tiles::key_block(kernels, arguments, head.member, head.kv_head, range.begin,
-                                                        range.end - range.begin, 1, shared.copy));
-    if (part.count == 0) continue;
-    tile.recompute_weights(part, shared.scores);
-    tile.write_weights(part, shared.scores);
+    write_weights(tile,
+                  tiles::key_block(kernels, arguments, head.member, head.kv_head, range.begin, range.end - range.begin,
+                                   1, shared.copy),
+                  shared);
   }
+}
+
+void KeyWalk::write_weights(const QueryTile& tile, const KeyBlock& block, const Scratch& shared) noexcept {
+  const KeyBlock part = tile.part_of(block);
+  if (part.count == 0) return;
+  tile.recompute_weights(part, shared.scores);
+  tile.write_weights(part, shared.scores);
 }
 
 }  // namespace attune::tiled

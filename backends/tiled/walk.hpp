@@ -30,6 +30,9 @@ struct KeyWalk {
   /// A second pass over the keys, when maximum and sum are known: the weights themselves are the only O(n²) memory.
   void write_weights(const Arguments& arguments, const tiles::HeadRows& head, const tiles::QueryTile& tile,
                      const tiles::Scratch& shared) const noexcept;
+  /// The same for one block, of rows that have been cleared.
+  static void write_weights(const tiles::QueryTile& tile, const tiles::KeyBlock& block,
+                            const tiles::Scratch& shared) noexcept;
 };
 
 }  // namespace attune::tiled

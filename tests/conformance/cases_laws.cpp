@@ -186,6 +186,15 @@ void add_laws_of_one(std::vector<Case>& cases) {
           [=](Session& s) { expanded_heads(s, queries, causal); });
   }
   add("shifted_logits", shifted_logits);
+  // Tiles of rows that attend different keys, which are converted: neither a tile nor its weights may spoil the copy.
+  for (const DType dtype : {DType::f16, DType::bf16})
+    add(std::string("weights/windows_of_") + name(dtype), [=](Session& s) {
+      Spec spec = law_spec(70, 90);
+      spec.set_dtype(dtype);
+      spec.causal = true;
+      spec.window_left = 7;
+      weights_are_the_result(s, spec);
+    });
   for (const auto& [q, k] : {std::pair{1, 30}, {19, 70}, {70, 33}})
     add("causal_is_a_mask/q" + std::to_string(q) + "_k" + std::to_string(k),
         [=, q = q, k = k](Session& s) { causal_is_a_mask(s, q, k); });
