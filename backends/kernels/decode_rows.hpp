@@ -163,6 +163,7 @@ template <int count, Element E>
 /// The policy P of a score or value kernel, for rows that are fetched so.
 template <typename P, Fetch how>
 struct Fetching : P {
+  using Policy = P;
   static constexpr Fetch fetch = how;
 };
 

@@ -1,6 +1,8 @@
 // P·V of few queries: columns in lanes, weights broadcast.
 #pragma once
 
+#include <type_traits>
+
 #include "backends/kernels/decode_rows.hpp"
 
 namespace {
@@ -91,8 +93,11 @@ inline void decode_value_columns(const WeightRows<typename P::Weight>& weights, 
                                  Share share, LinesAhead<P::element>& lines, const SumRows& sums) {
   constexpr int fewest = P::vectors;
   constexpr std::int64_t width = C * vector_lanes;
+  // Narrow tiles, for small head dims and what is left of odd ones, are not worth a kernel for each way to fetch.
+  constexpr bool narrow = C <= 2 && C < P::columns(R) / 2;
+  using Policy = std::conditional_t<narrow, Fetching<typename P::Policy, Fetch::far>, P>;
   const auto tile = [&]<int N>(int part) {
-    decode_value_tile<P, R, N, careful>(weights, values, begin, end, column, part, share, lines, sums);
+    decode_value_tile<Policy, R, N, careful>(weights, values, begin, end, column, part, share, lines, sums);
   };
   if constexpr (C > fewest) {
     for (; column + width <= dim && (C == 2 * fewest || dim - column - width != fewest * vector_lanes); column += width)
