@@ -15,7 +15,7 @@ using tiles::Scratch;
 void KeyWalk::attend(const Arguments& arguments, const HeadRows& head, std::span<QueryTile> tiles, const KeyRange& all,
                      const KeyRange& keys, bool careful, const tiles::BlockAhead& following,
                      const Scratch& shared) const noexcept {
-  const KeyCut cut(all, kernels.key_rows, arguments.head_dim, arguments.value_dim);
+  const KeyCut cut = cut_of(arguments, all);
   for (KeyRange range = cut.first(keys); range.begin < keys.end; range = cut.next(range, keys)) {
     const auto wants = [&range](const QueryTile& tile) { return tile.wants(range); };
     if (std::none_of(tiles.begin(), tiles.end(), wants)) continue;
@@ -29,21 +29,24 @@ void KeyWalk::attend(const Arguments& arguments, const HeadRows& head, std::span
   }
 }
 
+KeyCut KeyWalk::cut_of(const Arguments& arguments, const KeyRange& all) const noexcept {
+  return {all, kernels.key_rows, arguments.head_dim, arguments.value_dim};
+}
+
 bool KeyWalk::in_one_block(const Arguments& arguments, const KeyRange& all) const noexcept {
-  return KeyCut(all, kernels.key_rows, arguments.head_dim, arguments.value_dim).one_block();
+  return cut_of(arguments, all).one_block();
 }
 
 tiles::BlockAhead KeyWalk::beginning(const Arguments& arguments, const HeadRows& head,
                                      const KeyRange& keys) const noexcept {
-  const KeyCut cut(keys, kernels.key_rows, arguments.head_dim, arguments.value_dim);
-  return tiles::ahead_of(arguments, head.member, head.kv_head, cut.first(keys));
+  return tiles::ahead_of(arguments, head.member, head.kv_head, cut_of(arguments, keys).first(keys));
 }
 
 void KeyWalk::write_weights(const Arguments& arguments, const HeadRows& head, const QueryTile& tile,
                             const Scratch& shared) const noexcept {
   tile.clear_weights();
   const KeyRange keys = tile.keys();
-  const KeyCut cut({0, head.member.keys}, kernels.key_rows, arguments.head_dim, arguments.value_dim);
+  const KeyCut cut = cut_of(arguments, {0, head.member.keys});
   for (KeyRange range = cut.first(keys); range.begin < keys.end; range = cut.next(range, keys)) {
     write_weights(tile,
                   tiles::key_block(kernels, arguments, head.member, head.kv_head, range.begin, range.end - range.begin,

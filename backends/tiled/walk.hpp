@@ -6,6 +6,7 @@
 #include <attune/arguments.hpp>
 
 #include "backends/kernels/kernels.hpp"
+#include "backends/tiles/key_block.hpp"
 #include "backends/tiles/query_tile.hpp"
 
 namespace attune::tiled {
@@ -33,6 +34,9 @@ struct KeyWalk {
   /// The same for one block, of rows that have been cleared.
   static void write_weights(const tiles::QueryTile& tile, const tiles::KeyBlock& block,
                             const tiles::Scratch& shared) noexcept;
+
+ private:
+  tiles::KeyCut cut_of(const Arguments& arguments, const KeyRange& all) const noexcept;
 };
 
 }  // namespace attune::tiled

@@ -9,6 +9,7 @@
 
 #include "backends/tiled/tiled.hpp"
 #include "backends/tiled/tiling.hpp"
+#include "bench/aligned_bytes.hpp"
 
 namespace attune {
 namespace {
@@ -35,20 +36,13 @@ class KeyOrderTest : public testing::Test {
                           view(value_.data(), bhsd(1, 1, keys, dim)), view(out.data(), bhsd(1, 4, 1, dim))};
     const Description call = describe(tensors, {});
     const auto bound = make_tiled()->plan_as(tiling, call.problem, machine)->bind(tensors, {});
-    std::vector<std::byte> workspace(bound.workspace_bytes(1) + 64);
+    const bench::AlignedBytes workspace(bound.workspace_bytes(1));
     InlineExecutor executor;
-    EXPECT_EQ(bound.run(aligned(workspace), executor), Status::ok);
+    EXPECT_EQ(bound.run(workspace.span(), executor), Status::ok);
     return out;
   }
 
  private:
-  static std::span<std::byte> aligned(std::vector<std::byte>& bytes) {
-    void* first = bytes.data();
-    std::size_t left = bytes.size();
-    std::align(64, 1, first, left);
-    return {static_cast<std::byte*>(first), left};
-  }
-
   static constexpr std::int64_t dim = 64, keys = 3000;
   std::vector<float> query_ = std::vector<float>(4 * dim), key_ = std::vector<float>(keys * dim), value_ = key_;
 };
