@@ -46,7 +46,7 @@ bool pair_softmax_lanes(float* scores, std::int64_t key_count, float scale, cons
                         float* alpha) {
   const Vec factor(scale);
   return advance<natural>(load(row_max) * factor, m, l, alpha, [&](Vec shift) {
-    return exponentiate_pairs<careful>(scores, key_count, [&](Vec score) {
+    return exponentiate_pairs<careful>(scores, key_count, [factor, shift](Vec score) {
       // Natural scores come scaled.
       return natural ? in_log2<natural>(score - shift) : multiply_add(score, factor, -shift);
     });

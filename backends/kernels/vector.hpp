@@ -80,9 +80,10 @@ template <int N, int degree = 5>
 [[gnu::always_inline]] inline void exp2_all(Row<N>& x) {
   static_assert(degree == 4 || degree == 5);
   Row<N> n, f, p;
-#if defined(__AVX512DQ__)
-  each<N>([&](int i) { f[i] = _mm512_reduce_ps(x[i], 0); });  // x less its nearest integer; 0 for infinities
-  each<N>([&](int i) { n[i] = x[i] - f[i]; });
+#if defined(__AVX512F__)
+  // An infinity less itself is NaN here, which scalef() by −inf still makes 0.
+  each<N>([&](int i) { n[i] = _mm512_roundscale_ps(x[i], 0); });
+  each<N>([&](int i) { f[i] = x[i] - n[i]; });
 #else
   // Adding 1.5·2²³ rounds to an integer and leaves it in the low bits of the sum, here with the exponent's bias
   // of 127 on top. From −127 on down that is the exponent field of 0. (max() with a NaN is its second argument.)
