@@ -156,10 +156,9 @@ void pair_scores(const std::uint32_t* queries, std::int64_t dim, const std::uint
 /// pairs[key / 2][column] = (values[key][column], values[key + 1][column])
 void pair_values(const std::uint16_t* values, std::int64_t stride, std::int64_t key_count, std::int64_t dim,
                  std::uint32_t* pairs) {
-  for (std::int64_t key = 0; key < key_count; key += 2) {
+  const auto pair_rows = [&]<bool both>(std::int64_t key) __attribute__((always_inline)) {
     const std::uint16_t* row = values + key * stride;
     std::uint32_t* to = pairs + key / 2 * dim;
-    const bool both = key + 1 < key_count;
     std::int64_t c = 0;
     for (; c + row_elements <= dim; c += row_elements) {
       const PairsOfRows at =
@@ -168,7 +167,10 @@ void pair_values(const std::uint16_t* values, std::int64_t stride, std::int64_t 
       _mm512_storeu_si512(to + c + vector_lanes, at.last);
     }
     for (; c < dim; ++c) to[c] = row[c] | (both ? static_cast<std::uint32_t>(row[stride + c]) << 16 : 0u);
-  }
+  };
+  std::int64_t key = 0;
+  for (; key + 1 < key_count; key += 2) pair_rows.template operator()<true>(key);
+  if (key < key_count) pair_rows.template operator()<false>(key);
 }
 
 /// As dot_pairs(), leaving out a key whose weight is the mark −0, whatever its value holds.

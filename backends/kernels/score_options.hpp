@@ -9,26 +9,33 @@ namespace {
 /// score = change(score, key, v) for all keys of the lanes in use.
 template <int V, typename Change>
 inline void change_scores(float* scores, std::int64_t key_count, float* row_max, Change change) {
+  Row<V> largest;
 #pragma GCC unroll 2
-  for (int v = 0; v < V; ++v) {
-    Vec largest = minus_infinity();
-    for (std::int64_t key = 0; key < key_count; ++key) {
+  for (int v = 0; v < V; ++v) largest[v] = minus_infinity();
+  for (std::int64_t key = 0; key < key_count; ++key)
+#pragma GCC unroll 2
+    for (int v = 0; v < V; ++v) {
       float* at = scores + key * tile_lanes + v * vector_lanes;
       const Vec score = change(load(at), key, v);
-      largest = xsimd::max(largest, score);
+      largest[v] = xsimd::max(largest[v], score);
       store(at, score);
     }
-    store(row_max + v * vector_lanes, largest);
-  }
+#pragma GCC unroll 2
+  for (int v = 0; v < V; ++v) store(row_max + v * vector_lanes, largest[v]);
 }
 
 /// Keys outside begin ≤ key < end of each lane become −inf.
 template <int V>
 void mask_block(float* scores, std::int64_t key_count, const float* begin, const float* end, float* row_max) {
+  Row<V> first, last;
+#pragma GCC unroll 2
+  for (int v = 0; v < V; ++v) {
+    first[v] = load(begin + v * vector_lanes);
+    last[v] = load(end + v * vector_lanes);
+  }
   change_scores<V>(scores, key_count, row_max, [&](Vec score, std::int64_t key, int v) {
     const Vec index(static_cast<float>(key));
-    const Vec first = load(begin + v * vector_lanes), last = load(end + v * vector_lanes);
-    return xsimd::select(index >= first && index < last, score, minus_infinity());
+    return xsimd::select(index >= first[v] && index < last[v], score, minus_infinity());
   });
 }
 

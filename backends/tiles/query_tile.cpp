@@ -90,19 +90,20 @@ void QueryTile::find_ranges() noexcept {
   attended_ = whole_;
   lower_end_ = whole_.end;
   if (!arguments_->causal && arguments_->window_left < 0 && arguments_->window_right < 0) return;
-  lower_end_ = 0;
-  attended_ = {std::numeric_limits<std::int64_t>::max(), 0};
+  KeyRange all{std::numeric_limits<std::int64_t>::max(), 0}, common = whole_;
+  std::int64_t lower_end = 0;
   for (int lane = 0; lane < rows_; ++lane) {
     const auto i = static_cast<std::size_t>(lane);
     const KeyRange range = arguments_->attended_keys(head_->member, places_[i].query);
     lane_begin_[i] = range.begin;
     lane_end_[i] = range.end;
-    if (lane < lanes() / 2) lower_end_ = std::max(lower_end_, range.end);
-    whole_ = {std::max(whole_.begin, range.begin), std::min(whole_.end, range.end)};
-    if (range.begin < range.end)
-      attended_ = {std::min(attended_.begin, range.begin), std::max(attended_.end, range.end)};
+    if (lane < lanes() / 2) lower_end = std::max(lower_end, range.end);
+    common = {std::max(common.begin, range.begin), std::min(common.end, range.end)};
+    if (range.begin < range.end) all = {std::min(all.begin, range.begin), std::max(all.end, range.end)};
   }
-  if (attended_.end == 0) attended_ = {};
+  whole_ = common;
+  attended_ = all.end == 0 ? KeyRange{} : all;
+  lower_end_ = lower_end;
 }
 
 void QueryTile::load_queries() noexcept {
