@@ -88,6 +88,18 @@ struct StoredRows {
   bool in_streams = false;
 };
 
+/// A block of scores on its way to weights: the arguments of PairKernels::softmax in their plain form.
+struct SoftmaxStep {
+  float* scores = nullptr;
+  std::int64_t key_count = 0;
+  int vectors = 1;
+  float scale = 1.0f;
+  const float* row_max = nullptr;
+  float* m = nullptr;
+  float* l = nullptr;
+  float* alpha = nullptr;
+};
+
 /// Products of bf16 pairs, for instruction sets that multiply them directly. A pair is a 32-bit lane that holds two
 /// neighbours, the first in its lower half: of head dims in queries and keys, of keys in weights and values. `dim` of
 /// queries and keys is even. Sums are f32; weights are rounded to bf16.
@@ -117,6 +129,12 @@ struct PairKernels {
   void (*weighted_sum)(const std::uint32_t* weights, std::int64_t key_count, const std::uint32_t* values,
                        std::int64_t dim, VectorsInUse vectors, bool careful, const Ahead& ahead, Start start,
                        const float* alpha, float* out);
+
+  /// Both at once, neither natural nor careful: weighted_sum() of one tile and, in between, softmax() of another, which
+  /// takes its time from the latency of operations that depend on each other. Returns what softmax() does.
+  bool (*weighted_sum_and_softmax)(const std::uint32_t* weights, std::int64_t key_count, const std::uint32_t* values,
+                                   std::int64_t dim, VectorsInUse vectors, Start start, const float* alpha, float* out,
+                                   const SoftmaxStep& other);
 
   /// As DecodeKernels::load_query, unscaled: a scaled query would be rounded once more. `pitch` counts elements and is
   /// a multiple of 32.

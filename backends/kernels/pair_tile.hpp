@@ -14,6 +14,7 @@
 #include "backends/kernels/half.hpp"
 #include "backends/kernels/keys_of_lanes.hpp"
 #include "backends/kernels/pair_softmax.hpp"
+#include "backends/kernels/pair_weigher.hpp"
 #include "backends/kernels/pairs.hpp"
 #include "backends/kernels/peak.hpp"
 #include "backends/kernels/tile_io.hpp"
@@ -274,6 +275,16 @@ void pair_weighted_sum(const std::uint32_t* weights, std::int64_t key_count, con
   block(weights, {(keys.all + 1) / 2, (keys.lower + 1) / 2}, values, dim, ahead, start, alpha, out);
 }
 
+bool pair_weighted_sum_and_softmax(const std::uint32_t* weights, std::int64_t key_count, const std::uint32_t* values,
+                                   std::int64_t dim, VectorsInUse vectors, Start start, const float* alpha, float* out,
+                                   const SoftmaxStep& other) {
+  PairWeigher weigher(other);
+  const auto tiles = vectors.count == 1 ? pair_value_tiles<1, false, Weighing> : pair_value_tiles<2, false, Weighing>;
+  const KeysOfLanes keys(key_count, vectors);
+  tiles(weights, {(keys.all + 1) / 2, (keys.lower + 1) / 2}, values, dim, {weigher}, start, alpha, out);
+  return weigher.finish();
+}
+
 double dot_peak(std::int64_t iterations) {
   const Pairs a = _mm512_set1_epi32(0x3f003f00), b = _mm512_set1_epi32(0x3a003a00);  // pairs of 0.5 and of 0.0005
   return 4 * run_chains(iterations, [&](Vec sum) { return dot_pairs(sum, a, b); });
@@ -286,6 +297,7 @@ constexpr attune::kernels::PairKernels pair_kernels = {
     .softmax = pair_softmax,
     .pair_values = pair_values,
     .weighted_sum = pair_weighted_sum,
+    .weighted_sum_and_softmax = pair_weighted_sum_and_softmax,
     .load_decode_query = load_decode_query_pairs,
     .decode_scores = decode_pair_scores,
     .decode_softmax = decode_pair_softmax,

@@ -72,17 +72,27 @@ inline Vec rescaling(Vec m, Vec joint) {
   return exp2(in_log2<natural>(finite_maximum(m) - finite_maximum(joint)));
 }
 
-/// One step of the running maximum and sum of one vector of lanes. exponentials(shift) gives the block's weights where
-/// they are wanted, under the maximum `shift`, and returns their sum. Did the maximum grow?
-template <bool natural, typename Exponentials>
-inline bool advance(Vec row_max, float* m, float* l, float* alpha, Exponentials exponentials) {
+/// One step of the running maximum of one vector of lanes, which leaves in alpha what sums under the old one are worth.
+/// Returns what is to be subtracted from scores.
+template <bool natural>
+inline Vec raise_maximum(Vec row_max, float* m, float* alpha) {
   const Vec before = load(m);
   const Vec after = xsimd::max(before, row_max);
-  const Vec factor = rescaling<natural>(before, after);
-  store(alpha, factor);
+  store(alpha, rescaling<natural>(before, after));
   store(m, after);
-  store(l, multiply_add(load(l), factor, exponentials(finite_maximum(after))));
-  return xsimd::any(factor != Vec(1.0f));
+  return finite_maximum(after);
+}
+
+inline bool grew(Vec alpha) { return xsimd::any(alpha != Vec(1.0f)); }
+
+/// One step of the running maximum and sum. exponentials(shift) gives the block's weights where they are wanted, under
+/// the maximum `shift`, and returns their sum. Did the maximum grow?
+template <bool natural, typename Exponentials>
+inline bool advance(Vec row_max, float* m, float* l, float* alpha, Exponentials exponentials) {
+  const Vec shift = raise_maximum<natural>(row_max, m, alpha);
+  const Vec factor = load(alpha);
+  store(l, multiply_add(load(l), factor, exponentials(shift)));
+  return grew(factor);
 }
 
 template <int V, bool careful, bool natural>

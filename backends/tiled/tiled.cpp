@@ -80,7 +80,8 @@ class TiledPlan final : public Plan {
                  {.tiles = max_tiles_per_item,
                   .block_keys = block_keys_,
                   .score_keys = block_keys_,
-                  .copied_keys = block_keys_}),
+                  .copied_keys = block_keys_,
+                  .of_two_tiles = kernels_.pairs != nullptr}),
         walk_{kernels_},
         decode_(kernels_, problem, tiling, scratch_, machine) {}
 

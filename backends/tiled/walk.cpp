@@ -1,6 +1,7 @@
 #include "backends/tiled/walk.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "backends/tiles/key_block.hpp"
 
@@ -24,9 +25,33 @@ void KeyWalk::attend(const Arguments& arguments, const HeadRows& head, std::span
     const KeyRange next = cut.next(range, keys);
     tiles::BlockAhead ahead =
         next.begin < keys.end ? tiles::ahead_of(arguments, head.member, head.kv_head, next) : following;
+    if (tiles.size() > 1 && !careful && tiles.front().weighs_beside_others()) {
+      attend_together(tiles, block, ahead, shared);
+      continue;
+    }
     for (QueryTile& tile : tiles)
       if (tile.attend(block, careful, ahead)) ahead = {};
   }
+}
+
+void KeyWalk::attend_together(std::span<QueryTile> tiles, const KeyBlock& block, tiles::BlockAhead ahead,
+                              const Scratch& shared) noexcept {
+  QueryTile* before = nullptr;
+  KeyBlock part_before;
+  float *scores = shared.scores, *weights = shared.others;
+  for (QueryTile& tile : tiles) {
+    const KeyBlock part = tile.part_of(block);
+    if (part.count == 0) continue;
+    tile.score(part, std::exchange(ahead.keys, {}), scores, shared.row_max);
+    if (before == nullptr)
+      tile.softmax(scores, part.count, shared.row_max, false);
+    else
+      before->add_values_beside(weights, part_before, tile, scores, part.count, shared.row_max);
+    before = &tile;
+    part_before = part;
+    std::swap(scores, weights);
+  }
+  if (before != nullptr) before->add_values(weights, part_before, false, ahead.values);
 }
 
 KeyCut KeyWalk::cut_of(const Arguments& arguments, const KeyRange& all) const noexcept {

@@ -36,6 +36,10 @@ struct KeyWalk {
                             const tiles::Scratch& shared) noexcept;
 
  private:
+  /// One block: the softmax of each tile is computed beside the values of the one before.
+  static void attend_together(std::span<tiles::QueryTile> tiles, const tiles::KeyBlock& block, tiles::BlockAhead ahead,
+                              const tiles::Scratch& shared) noexcept;
+
   tiles::KeyCut cut_of(const Arguments& arguments, const KeyRange& all) const noexcept;
 };
 

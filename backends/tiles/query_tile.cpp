@@ -169,8 +169,10 @@ void QueryTile::score(const KeyBlock& part, const kernels::Ahead& ahead, float* 
   const std::int64_t begin =
       std::clamp(part.first + divide_up(whole_.begin - part.first, step) * step, part.first, part.end());
   const std::int64_t end = std::clamp(part.first + (whole_.end - part.first) / step * step, begin, part.end());
-  if (begin == end || (begin == part.first && end == part.end())) return score_part(part, ahead, scores, row_max);
-  score_part(part.part(begin, end), ahead, scores + (begin - part.first) * lanes(), row_max);
+  // Of a block's tiles only the first is given keys to fetch.
+  const kernels::Ahead& next = ahead.rows > 0 ? ahead : mask_ahead(part);
+  if (begin == end || (begin == part.first && end == part.end())) return score_part(part, next, scores, row_max);
+  score_part(part.part(begin, end), next, scores + (begin - part.first) * lanes(), row_max);
   const auto add = [&](std::int64_t first, std::int64_t last) {
     if (first == last) return;
     alignas(64) float piece_max[max_lanes];
@@ -221,15 +223,24 @@ void QueryTile::add_values(const float* weights, const KeyBlock& part, bool care
     finite_ = write_weighted(weights, part);
     return;
   }
-  using kernels::Start;
-  const Start start = fresh_ ? Start::zero : rescale_ ? Start::rescale : Start::add;
   if (pairs_ != nullptr) {
     pairs_->weighted_sum(reinterpret_cast<const std::uint32_t*>(weights), part.count, part.value_pairs,
-                         arguments_->value_dim, vectors_in_use(part), careful, ahead, start, alpha_, state_.out);
+                         arguments_->value_dim, vectors_in_use(part), careful, ahead, start(), alpha_, state_.out);
   } else {
     kernels_->weighted_sum(weights, part.count, part.values, part.value_stride, arguments_->value_dim,
-                           vectors_in_use(part), careful, ahead, start, alpha_, state_.out);
+                           vectors_in_use(part), careful, ahead, start(), alpha_, state_.out);
   }
+  fresh_ = false;
+  rescale_ = false;
+}
+
+void QueryTile::add_values_beside(const float* weights, const KeyBlock& part, QueryTile& other, float* scores,
+                                  std::int64_t key_count, const float* row_max) noexcept {
+  const TileState& next = other.state_;
+  other.rescale_ = pairs_->weighted_sum_and_softmax(
+      reinterpret_cast<const std::uint32_t*>(weights), part.count, part.value_pairs, arguments_->value_dim,
+      vectors_in_use(part), start(), alpha_, state_.out,
+      {scores, key_count, other.vectors_, other.softmax_scale_, row_max, next.m, next.l, other.alpha_});
   fresh_ = false;
   rescale_ = false;
 }
@@ -241,8 +252,7 @@ bool QueryTile::has_all_keys(const KeyBlock& part) const noexcept {
 bool QueryTile::attend(const KeyBlock& block, bool careful, const BlockAhead& ahead) noexcept {
   const KeyBlock part = part_of(block);
   if (part.count == 0) return false;
-  // Of a block's tiles only the first is given keys to fetch.
-  score(part, ahead.keys.rows > 0 ? ahead.keys : mask_ahead(part), shared_->scores, shared_->row_max);
+  score(part, ahead.keys, shared_->scores, shared_->row_max);
   softmax(shared_->scores, part.count, shared_->row_max, careful);
   add_values(shared_->scores, part, careful, ahead.values);
   return true;

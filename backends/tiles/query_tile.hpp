@@ -69,7 +69,8 @@ class QueryTile {
   /// into the block and ends at one, or at the end of keys(): partial sums go by a key's place modulo 4.
   KeyBlock part_of(const KeyBlock& block) const noexcept;
 
-  /// Scores of the part's keys, with everything that options do to them; row_max gets the lanes' maxima.
+  /// Scores of the part's keys, with everything that options do to them; row_max gets the lanes' maxima. Where there is
+  /// nothing ahead, a mask's next part is fetched.
   void score(const KeyBlock& part, const kernels::Ahead& ahead, float* scores, float* row_max) const noexcept;
 
   /// Scores to weights, which of pairs take half the room (PairKernels::softmax). Updates the running maximum and sum,
@@ -81,6 +82,13 @@ class QueryTile {
 
   /// Adds weights · values.
   void add_values(const float* weights, const KeyBlock& part, bool careful, const kernels::Ahead& ahead) noexcept;
+
+  /// May its softmax be computed beside the values of another tile?
+  bool weighs_beside_others() const noexcept { return pairs_ != nullptr && !natural_; }
+
+  /// add_values() for this tile, and softmax() for the other one, which must be so.
+  void add_values_beside(const float* weights, const KeyBlock& part, QueryTile& other, float* scores,
+                         std::int64_t key_count, const float* row_max) noexcept;
 
   /// One step of streaming: score, softmax, add_values in the shared scratch. Was there anything to attend?
   bool attend(const KeyBlock& block, bool careful, const BlockAhead& ahead) noexcept;
@@ -119,6 +127,9 @@ class QueryTile {
   void load_queries() noexcept;
   void load_query_pairs() noexcept;
   bool has_all_keys(const KeyBlock& part) const noexcept;
+  kernels::Start start() const noexcept {
+    return fresh_ ? kernels::Start::zero : rescale_ ? kernels::Start::rescale : kernels::Start::add;
+  }
   std::int64_t lanes() const noexcept { return kernels_->lanes; }
 
   // query_tile_output.cpp

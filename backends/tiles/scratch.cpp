@@ -17,11 +17,12 @@ ScratchLayout::ScratchLayout(const kernels::Kernels& kernels, const Problem& pro
   row_max_ = rows_ + static_cast<std::size_t>(row_floats_ * kernels.lanes);
   copy_ = row_max_ + max_lanes;
   scores_ = copy_ + key_block_floats(needs.copied_keys, problem.head_dim, problem.value_dim);
-  floats_ = scores_ + padded_floats(float_count(needs.score_keys, kernels.lanes));
+  others_ = scores_ + padded_floats(float_count(needs.score_keys, kernels.lanes));
+  floats_ = needs.of_two_tiles ? others_ + (others_ - scores_) : others_;
 }
 
 Scratch ScratchLayout::shared(float* memory) const noexcept {
-  return {memory + scores_, memory + row_max_, memory + copy_, {memory + rows_, row_floats_}};
+  return {memory + scores_, memory + others_, memory + row_max_, memory + copy_, {memory + rows_, row_floats_}};
 }
 
 }  // namespace attune::tiles

@@ -14,6 +14,7 @@ namespace attune::tiles {
 /// What the tiles of one thread use in turn.
 struct Scratch {
   float* scores = nullptr;   // [keys][lanes]
+  float* others = nullptr;   // the same for another tile, where the layout was asked for it
   float* row_max = nullptr;  // [lanes]
   float* copy = nullptr;     // of a block of keys and values
   RowScratch rows;           // of query, out, weights or mask on their way from or to the tensors
@@ -25,6 +26,7 @@ struct ScratchNeeds {
   std::int64_t block_keys = 0;   // that a tile attends in one step
   std::int64_t score_keys = 0;   // whose scores are kept
   std::int64_t copied_keys = 0;  // that key_block() is asked for at once
+  bool of_two_tiles = false;     // scores of two tiles at a time
 };
 
 class ScratchLayout {
@@ -39,7 +41,7 @@ class ScratchLayout {
 
  private:
   std::int64_t row_floats_;
-  std::size_t tile_floats_, rows_, scores_, row_max_, copy_, floats_;  // offsets, and the whole
+  std::size_t tile_floats_, rows_, scores_, others_, row_max_, copy_, floats_;  // offsets, and the whole
 };
 
 }  // namespace attune::tiles

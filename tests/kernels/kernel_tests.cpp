@@ -810,6 +810,57 @@ TEST_P(PairTest, TheLowerVectorTakesNoMoreKeysThanItIsTold) {
   }
 }
 
+TEST_P(PairTest, ASoftmaxBesideAnotherTilesValuesChangesNoBit) {
+  const int lanes = kernels().lanes;
+  const auto softmax_counts = counts();
+  for (const std::int64_t dim : {1, 8, 40, 131})
+    for (const std::int64_t count : {std::int64_t{5}, std::int64_t{96}, std::int64_t{256}})
+      for (const std::int64_t other_count : softmax_counts)
+        for (const int vectors : {1, 2}) {
+          Tile weights((count + 1) / 2 * lanes), sums(dim * lanes), expected_sums(dim * lanes), alpha(lanes);
+          auto* weight_pairs = reinterpret_cast<std::uint32_t*>(static_cast<float*>(weights));
+          for (std::int64_t i = 0; i < (count + 1) / 2 * lanes; ++i)
+            weight_pairs[i] = 0x3f003e80u + 0x40u * static_cast<std::uint32_t>(i % 7);
+          const auto values = random_bf16((count + 1) * dim);
+          std::vector<std::uint32_t> value_pairs(static_cast<std::size_t>((count + 1) / 2 * dim));
+          pairs().pair_values(values.data(), dim, count, dim, value_pairs.data());
+          fill(sums, dim * lanes);
+          std::copy_n(static_cast<float*>(sums), dim * lanes, static_cast<float*>(expected_sums));
+          std::fill_n(static_cast<float*>(alpha), lanes, 0.75f);
+
+          Tile scores(other_count * lanes), expected_scores(other_count * lanes), row_max(lanes);
+          Tile m(2 * lanes), l(2 * lanes), other_alpha(2 * lanes);  // each: as expected, and beside the values
+          fill(scores, other_count * lanes);
+          std::copy_n(static_cast<float*>(scores), other_count * lanes, static_cast<float*>(expected_scores));
+          std::fill_n(static_cast<float*>(row_max), lanes, 0.0f);
+          for (std::int64_t i = 0; i < other_count * lanes; ++i)
+            row_max[i % lanes] = std::max(row_max[i % lanes], scores[i]);
+          for (int i = 0; i < 2 * lanes; ++i) {
+            m[i] = i % lanes % 3 == 0 ? -infinity : 0.01f * static_cast<float>(i % lanes);
+            l[i] = i % lanes % 3 == 0 ? 0.0f : 2.0f;
+          }
+
+          pairs().weighted_sum(weight_pairs, count, value_pairs.data(), dim, vectors, false, {}, Start::rescale, alpha,
+                               expected_sums);
+          const bool grew =
+              pairs().softmax(expected_scores, other_count, vectors, false, false, 0.3f, row_max, m, l, other_alpha);
+          EXPECT_EQ(pairs().weighted_sum_and_softmax(
+                        weight_pairs, count, value_pairs.data(), dim, vectors, Start::rescale, alpha, sums,
+                        {scores, other_count, vectors, 0.3f, row_max, m + lanes, l + lanes, other_alpha + lanes}),
+                    grew);
+          const auto expect_same = [&](const float* got, const float* expected, std::int64_t bytes, const char* what) {
+            ASSERT_EQ(std::memcmp(got, expected, static_cast<std::size_t>(bytes)), 0)
+                << what << ": dim " << dim << ", keys " << count << " and " << other_count << ", vectors " << vectors;
+          };
+          const std::int64_t lane_bytes = vectors * lanes / 2 * std::int64_t{sizeof(float)};
+          expect_same(sums, expected_sums, dim * lanes * std::int64_t{sizeof(float)}, "sums");
+          expect_same(scores, expected_scores, other_count * lanes * std::int64_t{sizeof(float)}, "weights");
+          expect_same(m + lanes, m, lane_bytes, "m");
+          expect_same(l + lanes, l, lane_bytes, "l");
+          expect_same(other_alpha + lanes, other_alpha, lane_bytes, "alpha");
+        }
+}
+
 TEST_P(PairTest, WeightedSumSkipsMarkedKeys) {
   const int lanes = kernels().lanes;
   for (const std::int64_t dim : {1, 8, 19})

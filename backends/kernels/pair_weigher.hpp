@@ -1,0 +1,96 @@
+// The softmax of one tile between the products of another (PairKernels::weighted_sum_and_softmax). By itself it waits
+// for operations that depend on each other; between products that keep the multiply-add units busy only its own
+// multiply-adds cost time. pair_tile.hpp includes this file.
+#pragma once
+
+#include "backends/kernels/pair_softmax.hpp"
+
+namespace {
+
+using attune::kernels::SoftmaxStep;
+
+/// Weighs the scores of a step a few keys at a time: the same operations as pair_softmax(), in the same order in each
+/// lane.
+class PairWeigher {
+ public:
+  explicit PairWeigher(const SoftmaxStep& step) : step_(step), lanes_(step.vectors * vector_lanes) {
+    const Vec factor(step.scale);
+    for (int lane = 0; lane < lanes_; lane += vector_lanes) {
+      store(minus_shift_ + lane,
+            -raise_maximum<false>(load(step.row_max + lane) * factor, step.m + lane, step.alpha + lane));
+      store(sum_ + lane, Vec(0.0f));
+    }
+    begin_vector(0);
+  }
+
+  [[gnu::always_inline]] void next_keys() {
+    if (fours_ == 0) return;
+    add<4>();
+    scores_ += 4 * tile_lanes;
+    pairs_ += 2 * tile_lanes;
+    if (--fours_ == 0 && lane_ + vector_lanes < lanes_) {
+      end_vector();
+      begin_vector(lane_ + vector_lanes);
+    }
+  }
+
+  /// All that is left. Did a maximum grow?
+  bool finish() {
+    while (fours_ > 0) next_keys();
+    end_vector();
+    // Fewer than four keys: the other vector has not begun.
+    for (int lane = lane_ + vector_lanes; lane < lanes_; lane += vector_lanes) {
+      begin_vector(lane);
+      end_vector();
+    }
+    bool any_grew = false;
+    for (int lane = 0; lane < lanes_; lane += vector_lanes) {
+      const Vec alpha = load(step_.alpha + lane);
+      float* const l = step_.l + lane;
+      store(l, multiply_add(load(l), alpha, load(sum_ + lane)));
+      any_grew |= grew(alpha);
+    }
+    return any_grew;
+  }
+
+ private:
+  void begin_vector(int lane) {
+    lane_ = lane;
+    scores_ = pairs_ = step_.scores + lane;
+    fours_ = step_.key_count / 4;
+  }
+
+  void end_vector() {
+    const auto left = step_.key_count % 4;
+    if (left == 3) return add<3>();
+    if (left == 2) return add<2>();
+    if (left == 1) return add<1>();
+  }
+
+  template <int N>
+  [[gnu::always_inline]] void add() {
+    const Vec factor(step_.scale), minus_shift = load(minus_shift_ + lane_);
+    const auto exponent = [factor, minus_shift](Vec score) { return multiply_add(score, factor, minus_shift); };
+    store(sum_ + lane_, load(sum_ + lane_) + weigh_pairs<N, false>(scores_, exponent, pairs_));
+  }
+
+  const SoftmaxStep& step_;
+  const int lanes_;
+  int lane_;
+  std::int64_t fours_;  // groups of four keys that the vector at lane_ still has
+  const float* scores_;
+  float* pairs_;  // never ahead of the scores that are still to be read
+  alignas(64) float minus_shift_[tile_lanes], sum_[tile_lanes];
+};
+
+/// Lets it work where a Prefetcher would ask for rows.
+struct Weighing {
+  static constexpr std::int64_t interval = 8;
+  void begin_share() {}
+  [[gnu::always_inline]] void request() { weigher.next_keys(); }
+  void end_share() {}
+
+  PairWeigher& weigher;
+};
+
+}  // namespace
