@@ -29,6 +29,8 @@ constexpr std::int64_t near_bytes = 16384, nearer_bytes = 8192;
 /// are as good, 4 and 32 are not, L2 as target is slower by a tenth.
 constexpr std::int64_t in_order_bytes = 16384;
 
+constexpr bool in_order(Fetch fetch) { return fetch == Fetch::in_order || fetch == Fetch::in_order_from_memory; }
+
 /// Elements in a line of cache.
 template <typename T>
 constexpr std::int64_t line_elements = 64 / static_cast<std::int64_t>(sizeof(T));
@@ -58,7 +60,7 @@ struct RowsOf {
         in_rounds(count / streams * streams),
         apart(rows.in_streams ? count / streams * stride : stride),
         step(rows.in_streams ? stride : streams * stride),
-        far(rows_within(fetch == Fetch::in_order ? in_order_bytes : far_bytes)),
+        far(rows_within(in_order(fetch) ? in_order_bytes : far_bytes)),
         near(rows_within(near_bytes)),
         nearer(rows_within(nearer_bytes)) {}
 
@@ -167,14 +169,16 @@ struct Fetching : P {
   static constexpr Fetch fetch = how;
 };
 
-/// f.operator()<Fetching<P, …>>() for the way at hand.
-template <typename P, typename F>
+/// f.operator()<Fetching<P, …>>() for the way at hand, `from_memory` being that for in_order_from_memory.
+template <typename P, Fetch from_memory, typename F>
 inline auto with_fetch(Fetch fetch, F f) {
   switch (fetch) {
     case Fetch::far_and_near:
       return f.template operator()<Fetching<P, Fetch::far_and_near>>();
     case Fetch::in_order:
       return f.template operator()<Fetching<P, Fetch::in_order>>();
+    case Fetch::in_order_from_memory:
+      return f.template operator()<Fetching<P, from_memory>>();
     default:
       return f.template operator()<Fetching<P, Fetch::far>>();
   }

@@ -19,7 +19,18 @@ constexpr int max_score_rows = static_cast<int>(std::size(keys_of_rows)) - 1;  /
 
 /// What is fetched in order is better read from four rows than from eight.
 template <typename P, int R>
-constexpr int decode_keys = P::fetch == Fetch::in_order && keys_of_rows[R] > 4 ? 4 : keys_of_rows[R];
+constexpr int decode_keys = in_order(P::fetch) && keys_of_rows[R] > 4 ? 4 : keys_of_rows[R];
+
+/// Of them so many are read side by side, and then the others: a core that fetches ahead by itself is better at fewer
+/// places. For f32 from memory that is worth 2 to 15 % on one Zen 5 core; it costs that much for pairs of bf16, which
+/// have less to wait for, and a tenth to a third where keys come from a cache.
+template <typename P, int R>
+constexpr int keys_side_by_side =
+    P::fetch == Fetch::in_order_from_memory && decode_keys<P, R> == 4 ? 2 : decode_keys<P, R>;
+
+/// The way to fetch keys from memory in order.
+template <typename P>
+constexpr Fetch from_memory_in_order = P::element == Element::f32 ? Fetch::in_order_from_memory : Fetch::in_order;
 
 /// Keys of which all rows take their turn while they are in L1: a multiple of every decode_keys, and of 4.
 constexpr std::int64_t keys_in_turn = 24;
@@ -27,18 +38,19 @@ constexpr std::int64_t keys_in_turn = 24;
 template <typename P, int R>
 using ScoreSums = Block<R, decode_keys<P, R>>;
 
-/// sum[row][key] += the products of one vector of dims.
+/// sum[row][key] += the products of one vector of dims, for keys side by side from the first one on.
 template <typename P, int R, typename LoadKey>
-inline void multiply_dims(const typename P::Query* queries, std::int64_t pitch, LoadKey load_key,
-                          ScoreSums<P, R>& sum) {
-  typename P::Operand k[static_cast<std::size_t>(decode_keys<P, R>)];
+[[gnu::always_inline]] inline void multiply_dims(const typename P::Query* queries, std::int64_t pitch, int first,
+                                                 LoadKey load_key, ScoreSums<P, R>& sum) {
+  constexpr int count = keys_side_by_side<P, R>;
+  typename P::Operand k[static_cast<std::size_t>(count)];
 #pragma GCC unroll 8
-  for (int key = 0; key < decode_keys<P, R>; ++key) k[key] = load_key(key);
+  for (int key = 0; key < count; ++key) k[key] = load_key(first + key);
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r) {
     const typename P::Operand q = P::query(queries + r * pitch);
 #pragma GCC unroll 8
-    for (int key = 0; key < decode_keys<P, R>; ++key) sum[r][key] = P::add(sum[r][key], k[key], q);
+    for (int key = 0; key < count; ++key) sum[r][first + key] = P::add(sum[r][first + key], k[key], q);
   }
 }
 
@@ -115,7 +127,7 @@ class AskingForKeys {
 
  private:
   [[gnu::always_inline]] void ask_for(int k, std::int64_t d) {
-    if constexpr (P::fetch == Fetch::in_order) {
+    if constexpr (in_order(P::fetch)) {
       ask_for_lines<1>(*keys_.lines, piece_);
     } else {
       prefetch_line(ahead_[k] + d);
@@ -166,17 +178,21 @@ template <typename P, int R>
   for (int k = 0; k < at_once; ++k)
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) sum[r][k] = Vec(0.0f);
-  const auto step = [&](std::int64_t d) __attribute__((always_inline)) {
-    multiply_dims<P, R>(queries + d, pitch, [&](int k) { return P::load(row[k] + d); }, sum);
-  };
-  const auto part = [&](std::int64_t d, int left) {
-    multiply_dims<P, R>(queries + d, pitch, [&](int k) { return P::load_part(row[k] + d, left); }, sum);
-  };
   constexpr std::int64_t line = line_elements<Type>;
-  AskingForKeys<P, at_once, (R < 4)> asking(keys, key);
+  constexpr int beside = keys_side_by_side<P, R>;
+  AskingForKeys<P, beside, (R < 4)> asking(keys, key);
   const auto ask = [&](std::int64_t d, int i)
                        __attribute__((always_inline)) { asking.template ask<static_cast<int>(line / P::width)>(d, i); };
-  over_dims<line, P::width>(dim, share, ask, step, part);
+  each<at_once / beside>([&](int group) __attribute__((always_inline)) {
+    const int first = group * beside;
+    const auto step = [&](std::int64_t d) __attribute__((always_inline)) {
+      multiply_dims<P, R>(queries + d, pitch, first, [&](int k) { return P::load(row[k] + d); }, sum);
+    };
+    const auto part = [&](std::int64_t d, int left) {
+      multiply_dims<P, R>(queries + d, pitch, first, [&](int k) { return P::load_part(row[k] + d, left); }, sum);
+    };
+    over_dims<line, P::width>(dim, share, ask, step, part);
+  });
   store_scores<P, R>(sum, key, to, columns);
 }
 
@@ -205,7 +221,7 @@ inline void for_key_turns(const RowsOf<E>& keys, F f) {
     keys.template next_rows<keys_in_turn>(first, in_turn.key);
     LinesAhead<E> lines(keys, first);
     in_turn.lines = &lines;
-    if (keys.fetch != Fetch::in_order) {
+    if (!in_order(keys.fetch)) {
       keys.template rows_ahead<keys_in_turn>(first, in_turn.ahead);
       in_turn.near = keys.bytes_ahead(first, keys.near);
       in_turn.nearer = keys.bytes_ahead(first, keys.nearer);
@@ -220,7 +236,8 @@ void decode_scores_of(const typename P::Query* queries, int rows, std::int64_t p
   const RowGroups groups(rows, max_score_rows);
   for_key_turns(keys, [&](const KeysInTurn<P::element>& in_turn, std::int64_t first, std::int64_t count) {
     groups.for_each([&](int row, int size, Share share) {
-      const auto turn = with_fetch<P>(keys.fetch, [&]<typename F>() { return score_turn<F>(size); });
+      const auto turn =
+          with_fetch<P, from_memory_in_order<P>>(keys.fetch, [&]<typename F>() { return score_turn<F>(size); });
       turn(queries + row * pitch, pitch, dim, in_turn, count, share,
            {scores + first + row * score_pitch, score_pitch, scale});
     });

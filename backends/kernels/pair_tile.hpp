@@ -70,33 +70,57 @@ bool store_pair_rows(const float* tile, std::int64_t dim, const float* factor, s
   return xsimd::all(check[0] + check[1] == Vec(0.0f)) && scalar_check == 0.0f;
 }
 
+/// Keys, or columns of values, of a tile. vdpbf16ps takes six cycles where two begin in each, so twelve sums at least
+/// must be on their way: half as many cost a third of the rate on Zen 5.
+template <int V>
+constexpr int pair_tile_rows = 2 * tile_rows / V;
+
+/// Tiles of so many keys or columns, counting one for what is less than a tile.
+template <int V>
+constexpr std::int64_t pair_tiles(std::int64_t count) {
+  const bool half = V == 1 && count % pair_tile_rows<V> >= tile_rows;
+  return count / pair_tile_rows<V> + (half ? 1 : 0) + 1;
+}
+
 template <int R, int V, bool scaled, typename P>
 inline void pair_score_tile(const std::uint32_t* queries, std::int64_t dim, const std::uint16_t* keys,
                             std::int64_t key_stride, Vec scale, P& prefetcher, float* scores, Row<V>& row_max) {
   Block<R, V> sum;
-#pragma GCC unroll 8
+#pragma GCC unroll 16
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 2
     for (int v = 0; v < V; ++v) sum[r][v] = Vec(0.0f);
+  std::int64_t thrice = 3 * key_stride;
+  __asm__("" : "+r"(thrice));
   prefetching(prefetcher, dim / 2, [&](std::int64_t pair) __attribute__((always_inline)) {
     Pairs q[2];
 #pragma GCC unroll 2
     for (int v = 0; v < V; ++v) q[v] = load_pairs(queries + pair * tile_lanes + v * vector_lanes);
-#pragma GCC unroll 8
-    for (int r = 0; r < R; ++r) {
-      const Pairs k = broadcast_pair(keys + r * key_stride + 2 * pair);
+#pragma GCC unroll 4
+    for (int four = 0; four < R; four += 4) {
+      // Four keys share a base: left to itself g++ wants a register for each, which are more than there are.
+      const std::uint16_t* at = keys + four * key_stride + 2 * pair;
+      __asm__("" : "+r"(at));
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; ++i) {
+        if (four + i >= R) break;
+        const Pairs k = broadcast_pair(at + (i == 3 ? thrice : i * key_stride));
 #pragma GCC unroll 2
-      for (int v = 0; v < V; ++v) sum[r][v] = dot_pairs(sum[r][v], k, q[v]);
+        for (int v = 0; v < V; ++v) sum[four + i][v] = dot_pairs(sum[four + i][v], k, q[v]);
+      }
     }
   });
-#pragma GCC unroll 8
-  for (int r = 0; r < R; ++r)
 #pragma GCC unroll 2
-    for (int v = 0; v < V; ++v) {
+  for (int v = 0; v < V; ++v) {
+    Vec largest = row_max[v];
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) {
       const Vec score = scaled ? sum[r][v] * scale : sum[r][v];
       store(scores + r * tile_lanes + v * vector_lanes, score);
-      row_max[v] = xsimd::max(row_max[v], score);
+      largest = xsimd::max(largest, score);
     }
+    row_max[v] = largest;
+  }
 }
 
 template <int R, int V, bool scaled>
@@ -119,10 +143,14 @@ void pair_score_tiles(const std::uint32_t* queries, std::int64_t dim, const std:
 #pragma GCC unroll 2
   for (int v = 0; v < V; ++v) largest[v] = minus_infinity();
   std::int64_t key = 0;
-  for (; key + tile_rows <= key_count; key += tile_rows) {
-    pair_score_tile<tile_rows, V, scaled>(queries, dim, keys + key * key_stride, key_stride, Vec(scale), prefetcher,
-                                          scores + key * tile_lanes, largest);
-  }
+  const auto score_next = [&]<int R>() __attribute__((always_inline)) {
+    pair_score_tile<R, V, scaled>(queries, dim, keys + key * key_stride, key_stride, Vec(scale), prefetcher,
+                                  scores + key * tile_lanes, largest);
+    key += R;
+  };
+  while (key + pair_tile_rows<V> <= key_count) score_next.template operator()<pair_tile_rows<V>>();
+  if constexpr (V == 1)
+    if (key + tile_rows <= key_count) score_next.template operator()<tile_rows>();
   prefetcher.begin_share();
   prefetcher.end_share();
   pair_score_tail<tile_rows - 1, V, scaled>(static_cast<int>(key_count - key), queries, dim, keys + key * key_stride,
@@ -135,7 +163,7 @@ template <int V, bool scaled>
 void pair_score_block(const std::uint32_t* queries, std::int64_t dim, const std::uint16_t* keys,
                       std::int64_t key_stride, KeysOfLanes count, float scale, const Ahead& ahead, float* scores,
                       float* row_max) {
-  with_prefetcher(ahead, count.lower / tile_rows + 1, [&](auto prefetcher) {
+  with_prefetcher(ahead, pair_tiles<V>(count.lower), [&](auto prefetcher) {
     pair_score_tiles<V, scaled>(queries, dim, keys, key_stride, count.lower, scale, prefetcher, scores, row_max);
   });
   if (V == 1 || count.lower == count.all) return;
@@ -192,13 +220,13 @@ inline Vec careful_dot_pairs(Vec sum, Pairs value, Pairs weight) {
 /// chains drift is nothing beside the rounding of the weights.
 template <int C, int V>
 inline void begin_columns(Start start, const float* alpha, const float* out, Block<C, V>& sum) {
-#pragma GCC unroll 8
+#pragma GCC unroll 16
   for (int c = 0; c < C; ++c)
 #pragma GCC unroll 2
     for (int v = 0; v < V; ++v)
       sum[c][v] = start == Start::zero ? Vec(0.0f) : load(out + c * tile_lanes + v * vector_lanes);
   if (start != Start::rescale) return;
-#pragma GCC unroll 8
+#pragma GCC unroll 16
   for (int c = 0; c < C; ++c)
 #pragma GCC unroll 2
     for (int v = 0; v < V; ++v) sum[c][v] = sum[c][v] * load(alpha + v * vector_lanes);
@@ -214,7 +242,7 @@ inline void pair_value_tile(const std::uint32_t* weights, KeysOfLanes pairs, con
     Pairs p[2];
 #pragma GCC unroll 2
     for (int v = first; v < V; ++v) p[v] = load_pairs(weights + pair * tile_lanes + v * vector_lanes);
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int c = 0; c < C; ++c) {
       const Pairs value = _mm512_set1_epi32(static_cast<int>(values[pair * dim + c]));
 #pragma GCC unroll 2
@@ -226,7 +254,7 @@ inline void pair_value_tile(const std::uint32_t* weights, KeysOfLanes pairs, con
               [&](std::int64_t pair) __attribute__((always_inline)) { add.template operator()<0>(pair); });
   if constexpr (V == 2)
     for (std::int64_t pair = pairs.lower; pair < pairs.all; ++pair) add.template operator()<1>(pair);
-#pragma GCC unroll 8
+#pragma GCC unroll 16
   for (int c = 0; c < C; ++c)
 #pragma GCC unroll 2
     for (int v = 0; v < V; ++v) store(out + c * tile_lanes + v * vector_lanes, sum[c][v]);
@@ -248,10 +276,14 @@ template <int V, bool careful, typename P>
 void pair_value_tiles(const std::uint32_t* weights, KeysOfLanes pairs, const std::uint32_t* values, std::int64_t dim,
                       P prefetcher, Start start, const float* alpha, float* out) {
   std::int64_t column = 0;
-  for (; column + tile_rows <= dim; column += tile_rows) {
-    pair_value_tile<tile_rows, V, careful>(weights, pairs, values + column, dim, prefetcher, start, alpha,
-                                           out + column * tile_lanes);
-  }
+  const auto add_next = [&]<int C>() __attribute__((always_inline)) {
+    pair_value_tile<C, V, careful>(weights, pairs, values + column, dim, prefetcher, start, alpha,
+                                   out + column * tile_lanes);
+    column += C;
+  };
+  while (column + pair_tile_rows<V> <= dim) add_next.template operator()<pair_tile_rows<V>>();
+  if constexpr (V == 1)
+    if (column + tile_rows <= dim) add_next.template operator()<tile_rows>();
   prefetcher.begin_share();
   prefetcher.end_share();
   pair_value_tail<tile_rows - 1, V, careful>(static_cast<int>(dim - column), weights, pairs, values + column, dim,
@@ -261,7 +293,7 @@ void pair_value_tiles(const std::uint32_t* weights, KeysOfLanes pairs, const std
 template <int V, bool careful>
 void pair_value_block(const std::uint32_t* weights, KeysOfLanes pairs, const std::uint32_t* values, std::int64_t dim,
                       const Ahead& ahead, Start start, const float* alpha, float* out) {
-  with_prefetcher(ahead, dim / tile_rows + 1, [&](auto prefetcher) {
+  with_prefetcher(ahead, pair_tiles<V>(dim), [&](auto prefetcher) {
     pair_value_tiles<V, careful>(weights, pairs, values, dim, prefetcher, start, alpha, out);
   });
 }

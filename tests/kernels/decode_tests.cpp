@@ -230,13 +230,13 @@ TEST_P(DecodeTest, RowsInStreamsAreUsedInTheirOrder) {
 
 TEST_P(DecodeTest, WhatIsFetchedAheadChangesNoBit) {
   const std::int64_t score_pitch = 288;
-  for (const Fetch fetch : {Fetch::far_and_near, Fetch::in_order})
+  for (const Fetch fetch : {Fetch::far_and_near, Fetch::in_order, Fetch::in_order_from_memory})
     for (const Element type : element_types)
       for (const int rows : {1, 2, 3, 4, 5, 6, 8, 12, 20})
         for (const std::int64_t dim : {24, 100, 128})
           for (const std::int64_t count : {5, 64, 253}) {
             Elements keys = elements(type, count, dim, dim + 3);
-            keys.rows.in_streams = fetch != Fetch::in_order && count > 5;
+            keys.rows.in_streams = fetch == Fetch::far_and_near && count > 5;
             const std::vector<float> queries = random_queries(rows, dim);
             Aligned scores(rows * score_pitch, 0.0f), sums(rows * pitch(dim), 0.0f);
             const auto compute = [&](float* to_scores, float* to_sums) {
@@ -309,7 +309,7 @@ TEST_P(DecodePairTest, ScoresAreScaledProductsOfEveryRowAndKey) {
           pairs().load_decode_query(query.data(), dim, row, rows, pair_pitch, as_bf16(queries));
         }
         pairs().decode_scores(as_bf16(queries), rows, pair_pitch, dim, 0.5f, keys.rows, scores, score_pitch);
-        for (const Fetch fetch : {Fetch::far_and_near, Fetch::in_order}) {
+        for (const Fetch fetch : {Fetch::far_and_near, Fetch::in_order, Fetch::in_order_from_memory}) {
           keys.rows.fetch = fetch;
           Aligned again(rows * score_pitch, not_a_number);
           pairs().decode_scores(as_bf16(queries), rows, pair_pitch, dim, 0.5f, keys.rows, again, score_pitch);
@@ -374,8 +374,8 @@ TEST_P(DecodePairTest, WeightedSumAddsEveryValueInBothModesAlike) {
           };
           sum_up(false, sums);
           sum_up(true, careful);
-          for (const Fetch fetch : {Fetch::far_and_near, Fetch::in_order}) {
-            if (fetch == Fetch::in_order && in_streams) continue;
+          for (const Fetch fetch : {Fetch::far_and_near, Fetch::in_order, Fetch::in_order_from_memory}) {
+            if (fetch != Fetch::far_and_near && in_streams) continue;
             values.rows.fetch = fetch;
             Aligned again(rows * pitch(dim));
             sum_up(false, again);
