@@ -59,6 +59,14 @@ TEST_F(KeyOrderTest, ChangesNothingButRounding) {
   for (std::size_t i = 0; i < in_order.size(); ++i) EXPECT_NEAR(in_streams[i], in_order[i], 1e-6);
 }
 
+TEST_F(KeyOrderTest, DoesNotGoByTheCacheThatHoldsTheKeys) {
+  Machine memory = Machine::detect(), cache = memory;
+  memory.l3_bytes = 1 << 10;
+  cache.l3_bytes = 1 << 30;
+  for (const std::string_view tiling : {"keys in streams", "keys in order"})
+    EXPECT_EQ(attend(tiling, memory), attend(tiling, cache)) << tiling;
+}
+
 TEST_F(KeyOrderTest, IsTheSameOnEveryMachineWhereResultsAreToBeReproducible) {
   const std::string_view tiling = make_tiled()->reproducible_tiling();
   EXPECT_EQ(attend(tiling, machine(32 << 10)), attend(tiling, machine(64 << 10)));
