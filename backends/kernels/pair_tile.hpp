@@ -19,6 +19,7 @@
 #include "backends/kernels/peak.hpp"
 #include "backends/kernels/tile_io.hpp"
 #include "backends/kernels/value_tile.hpp"
+#include "backends/kernels/whole_tiles.hpp"
 
 namespace {
 
@@ -70,18 +71,6 @@ bool store_pair_rows(const float* tile, std::int64_t dim, const float* factor, s
   return xsimd::all(check[0] + check[1] == Vec(0.0f)) && scalar_check == 0.0f;
 }
 
-/// Keys, or columns of values, of a tile. vdpbf16ps takes six cycles where two begin in each, so twelve sums at least
-/// must be on their way: half as many cost a third of the rate on Zen 5.
-template <int V>
-constexpr int pair_tile_rows = 2 * tile_rows / V;
-
-/// Tiles of so many keys or columns, counting one for what is less than a tile.
-template <int V>
-constexpr std::int64_t pair_tiles(std::int64_t count) {
-  const bool half = V == 1 && count % pair_tile_rows<V> >= tile_rows;
-  return count / pair_tile_rows<V> + (half ? 1 : 0) + 1;
-}
-
 template <int R, int V, bool scaled, typename P>
 inline void pair_score_tile(const std::uint32_t* queries, std::int64_t dim, const std::uint16_t* keys,
                             std::int64_t key_stride, Vec scale, P& prefetcher, float* scores, Row<V>& row_max) {
@@ -90,25 +79,17 @@ inline void pair_score_tile(const std::uint32_t* queries, std::int64_t dim, cons
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 2
     for (int v = 0; v < V; ++v) sum[r][v] = Vec(0.0f);
-  std::int64_t thrice = 3 * key_stride;
-  __asm__("" : "+r"(thrice));
+  const std::int64_t three_keys = thrice(key_stride);
   prefetching(prefetcher, dim / 2, [&](std::int64_t pair) __attribute__((always_inline)) {
     Pairs q[2];
 #pragma GCC unroll 2
     for (int v = 0; v < V; ++v) q[v] = load_pairs(queries + pair * tile_lanes + v * vector_lanes);
-#pragma GCC unroll 4
-    for (int four = 0; four < R; four += 4) {
-      // Four keys share a base: left to itself g++ wants a register for each, which are more than there are.
-      const std::uint16_t* at = keys + four * key_stride + 2 * pair;
-      __asm__("" : "+r"(at));
-#pragma GCC unroll 4
-      for (int i = 0; i < 4; ++i) {
-        if (four + i >= R) break;
-        const Pairs k = broadcast_pair(at + (i == 3 ? thrice : i * key_stride));
+    each_row<R>(keys + 2 * pair, key_stride, three_keys,
+                [&](int r, const std::uint16_t* at) __attribute__((always_inline)) {
+                  const Pairs k = broadcast_pair(at);
 #pragma GCC unroll 2
-        for (int v = 0; v < V; ++v) sum[four + i][v] = dot_pairs(sum[four + i][v], k, q[v]);
-      }
-    }
+                  for (int v = 0; v < V; ++v) sum[r][v] = dot_pairs(sum[r][v], k, q[v]);
+                });
   });
 #pragma GCC unroll 2
   for (int v = 0; v < V; ++v) {
@@ -142,19 +123,14 @@ void pair_score_tiles(const std::uint32_t* queries, std::int64_t dim, const std:
   Row<V> largest;
 #pragma GCC unroll 2
   for (int v = 0; v < V; ++v) largest[v] = minus_infinity();
-  std::int64_t key = 0;
-  const auto score_next = [&]<int R>() __attribute__((always_inline)) {
+  const std::int64_t done = for_whole_tiles<V>(key_count, [&]<int R>(std::int64_t key) {
     pair_score_tile<R, V, scaled>(queries, dim, keys + key * key_stride, key_stride, Vec(scale), prefetcher,
                                   scores + key * tile_lanes, largest);
-    key += R;
-  };
-  while (key + pair_tile_rows<V> <= key_count) score_next.template operator()<pair_tile_rows<V>>();
-  if constexpr (V == 1)
-    if (key + tile_rows <= key_count) score_next.template operator()<tile_rows>();
+  });
   prefetcher.begin_share();
   prefetcher.end_share();
-  pair_score_tail<tile_rows - 1, V, scaled>(static_cast<int>(key_count - key), queries, dim, keys + key * key_stride,
-                                            key_stride, Vec(scale), scores + key * tile_lanes, largest);
+  pair_score_tail<tile_rows - 1, V, scaled>(static_cast<int>(key_count - done), queries, dim, keys + done * key_stride,
+                                            key_stride, Vec(scale), scores + done * tile_lanes, largest);
 #pragma GCC unroll 2
   for (int v = 0; v < V; ++v) store(row_max + v * vector_lanes, largest[v]);
 }
@@ -163,7 +139,7 @@ template <int V, bool scaled>
 void pair_score_block(const std::uint32_t* queries, std::int64_t dim, const std::uint16_t* keys,
                       std::int64_t key_stride, KeysOfLanes count, float scale, const Ahead& ahead, float* scores,
                       float* row_max) {
-  with_prefetcher(ahead, pair_tiles<V>(count.lower), [&](auto prefetcher) {
+  with_prefetcher(ahead, count_tiles<V>(count.lower), [&](auto prefetcher) {
     pair_score_tiles<V, scaled>(queries, dim, keys, key_stride, count.lower, scale, prefetcher, scores, row_max);
   });
   if (V == 1 || count.lower == count.all) return;
@@ -275,25 +251,20 @@ inline void pair_value_tail(int columns, const std::uint32_t* weights, KeysOfLan
 template <int V, bool careful, typename P>
 void pair_value_tiles(const std::uint32_t* weights, KeysOfLanes pairs, const std::uint32_t* values, std::int64_t dim,
                       P prefetcher, Start start, const float* alpha, float* out) {
-  std::int64_t column = 0;
-  const auto add_next = [&]<int C>() __attribute__((always_inline)) {
+  const std::int64_t done = for_whole_tiles<V>(dim, [&]<int C>(std::int64_t column) {
     pair_value_tile<C, V, careful>(weights, pairs, values + column, dim, prefetcher, start, alpha,
                                    out + column * tile_lanes);
-    column += C;
-  };
-  while (column + pair_tile_rows<V> <= dim) add_next.template operator()<pair_tile_rows<V>>();
-  if constexpr (V == 1)
-    if (column + tile_rows <= dim) add_next.template operator()<tile_rows>();
+  });
   prefetcher.begin_share();
   prefetcher.end_share();
-  pair_value_tail<tile_rows - 1, V, careful>(static_cast<int>(dim - column), weights, pairs, values + column, dim,
-                                             start, alpha, out + column * tile_lanes);
+  pair_value_tail<tile_rows - 1, V, careful>(static_cast<int>(dim - done), weights, pairs, values + done, dim, start,
+                                             alpha, out + done * tile_lanes);
 }
 
 template <int V, bool careful>
 void pair_value_block(const std::uint32_t* weights, KeysOfLanes pairs, const std::uint32_t* values, std::int64_t dim,
                       const Ahead& ahead, Start start, const float* alpha, float* out) {
-  with_prefetcher(ahead, pair_tiles<V>(dim), [&](auto prefetcher) {
+  with_prefetcher(ahead, count_tiles<V>(dim), [&](auto prefetcher) {
     pair_value_tiles<V, careful>(weights, pairs, values, dim, prefetcher, start, alpha, out);
   });
 }

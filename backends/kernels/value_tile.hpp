@@ -6,6 +6,7 @@
 #include "backends/kernels/prefetch.hpp"
 #include "backends/kernels/softmax.hpp"
 #include "backends/kernels/vector.hpp"
+#include "backends/kernels/whole_tiles.hpp"
 
 namespace {
 
@@ -14,7 +15,7 @@ namespace {
 template <int C, int V>
 inline void add_columns(const Block<C, V>& sum, Start start, const float* alpha, float* out) {
   const auto store_each = [&](auto joint) __attribute__((always_inline)) {
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int c = 0; c < C; ++c)
 #pragma GCC unroll 2
       for (int v = 0; v < V; ++v) {
@@ -35,7 +36,7 @@ template <int C, int V, bool careful, typename P>
 inline void value_tile(const float* weights, KeysOfLanes keys, const float* values, std::int64_t value_stride,
                        P& prefetcher, Start start, const float* alpha, float* out) {
   Block<C, V> sum;
-#pragma GCC unroll 8
+#pragma GCC unroll 16
   for (int c = 0; c < C; ++c)
 #pragma GCC unroll 2
     for (int v = 0; v < V; ++v) sum[c][v] = Vec(0.0f);
@@ -43,7 +44,7 @@ inline void value_tile(const float* weights, KeysOfLanes keys, const float* valu
     Row<V> p;
 #pragma GCC unroll 2
     for (int v = first; v < V; ++v) p[v] = load(weights + key * tile_lanes + v * vector_lanes);
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int c = 0; c < C; ++c) {
       const Vec value(values[key * value_stride + c]);
 #pragma GCC unroll 2
@@ -76,21 +77,20 @@ inline void value_tail(int columns, const float* weights, KeysOfLanes keys, cons
 template <int V, bool careful, typename P>
 void value_tiles(const float* weights, KeysOfLanes keys, const float* values, std::int64_t value_stride,
                  std::int64_t dim, P prefetcher, Start start, const float* alpha, float* out) {
-  std::int64_t column = 0;
-  for (; column + tile_rows <= dim; column += tile_rows) {
-    value_tile<tile_rows, V, careful>(weights, keys, values + column, value_stride, prefetcher, start, alpha,
-                                      out + column * tile_lanes);
-  }
+  const std::int64_t done = for_whole_tiles<V>(dim, [&]<int C>(std::int64_t column) {
+    value_tile<C, V, careful>(weights, keys, values + column, value_stride, prefetcher, start, alpha,
+                              out + column * tile_lanes);
+  });
   prefetcher.begin_share();
   prefetcher.end_share();
-  value_tail<tile_rows - 1, V, careful>(static_cast<int>(dim - column), weights, keys, values + column, value_stride,
-                                        start, alpha, out + column * tile_lanes);
+  value_tail<tile_rows - 1, V, careful>(static_cast<int>(dim - done), weights, keys, values + done, value_stride, start,
+                                        alpha, out + done * tile_lanes);
 }
 
 template <int V, bool careful>
 void value_block(const float* weights, KeysOfLanes keys, const float* values, std::int64_t value_stride,
                  std::int64_t dim, const attune::kernels::Ahead& ahead, Start start, const float* alpha, float* out) {
-  with_prefetcher(ahead, dim / tile_rows + 1, [&](auto prefetcher) {
+  with_prefetcher(ahead, count_tiles<V>(dim), [&](auto prefetcher) {
     value_tiles<V, careful>(weights, keys, values, value_stride, dim, prefetcher, start, alpha, out);
   });
 }
