@@ -221,7 +221,7 @@ void Decode::compute_tiles(const Run& run, const HeadRows& head, std::int64_t fi
   tiles::BlockAhead following;
   if (chunk + 1 < chunks(head.member.keys))
     following = walk_.beginning(run.arguments, head, chunk_keys(head, chunk + 1));
-  walk_.attend(run.arguments, head, open, keys, keys, careful, following, shared);
+  walk_.attend(run.arguments, head, open, keys, keys, careful, false, following, shared);
   for (QueryTile& tile : open) tile.settle();
 }
 

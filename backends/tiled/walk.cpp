@@ -14,7 +14,7 @@ using tiles::QueryTile;
 using tiles::Scratch;
 
 void KeyWalk::attend(const Arguments& arguments, const HeadRows& head, std::span<QueryTile> tiles, const KeyRange& all,
-                     const KeyRange& keys, bool careful, const tiles::BlockAhead& following,
+                     const KeyRange& keys, bool careful, bool at_hand, const tiles::BlockAhead& following,
                      const Scratch& shared) const noexcept {
   const KeyCut cut = cut_of(arguments, all);
   for (KeyRange range = cut.first(keys); range.begin < keys.end; range = cut.next(range, keys)) {
@@ -23,8 +23,11 @@ void KeyWalk::attend(const Arguments& arguments, const HeadRows& head, std::span
     const KeyBlock block = tiles::key_block(kernels, arguments, head.member, head.kv_head, range.begin,
                                             range.end - range.begin, static_cast<int>(tiles.size()), shared.copy);
     const KeyRange next = cut.next(range, keys);
-    tiles::BlockAhead ahead =
-        next.begin < keys.end ? tiles::ahead_of(arguments, head.member, head.kv_head, next) : following;
+    tiles::BlockAhead ahead;
+    if (next.begin >= keys.end)
+      ahead = following;
+    else if (!at_hand)
+      ahead = tiles::ahead_of(arguments, head.member, head.kv_head, next);
     if (tiles.size() > 1 && !careful && tiles.front().weighs_beside_others()) {
       attend_together(tiles, block, ahead, shared);
       continue;

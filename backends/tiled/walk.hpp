@@ -15,10 +15,10 @@ struct KeyWalk {
   const kernels::Kernels& kernels;
 
   /// Takes the tiles over the blocks of these keys; `all` (the member's, or the chunk's that they belong to) decides
-  /// where blocks begin. While a block is computed the rows of the next one are fetched, and `following` behind
-  /// the last.
+  /// where blocks begin. While a block is computed the rows of the next one are fetched, unless they are `at_hand`
+  /// already, and `following` behind the last.
   void attend(const Arguments& arguments, const tiles::HeadRows& head, std::span<tiles::QueryTile> tiles,
-              const KeyRange& all, const KeyRange& keys, bool careful, const tiles::BlockAhead& following,
+              const KeyRange& all, const KeyRange& keys, bool careful, bool at_hand, const tiles::BlockAhead& following,
               const tiles::Scratch& shared) const noexcept;
 
   /// Are these keys one block?

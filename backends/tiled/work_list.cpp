@@ -34,9 +34,9 @@ WorkList::WorkList(const WorkShape& shape, bool heaviest_last) noexcept : shape_
 
 Item WorkList::operator[](std::int64_t index) const noexcept {
   const std::int64_t head = index / items_per_head_;
-  std::int64_t in_head = index % items_per_head_;
-  if (heaviest_last_) in_head = items_per_head_ - 1 - in_head;
-  return {head / shape_.kv_heads, head % shape_.kv_heads, in_head * tiles_per_item_ * shape_.lanes};
+  const std::int64_t turn = index % items_per_head_;
+  const std::int64_t place = heaviest_last_ ? items_per_head_ - 1 - turn : turn;
+  return {head / shape_.kv_heads, head % shape_.kv_heads, place * tiles_per_item_ * shape_.lanes, turn};
 }
 
 std::int64_t keys_per_chunk(std::int64_t keys) noexcept {

@@ -39,6 +39,7 @@ struct Item {
   std::int64_t member = 0;
   std::int64_t kv_head = 0;
   std::int64_t first_row = 0;
+  std::int64_t turn = 0;  // among the items of its head, in the order that they are dealt in
 };
 
 class WorkList {

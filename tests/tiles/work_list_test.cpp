@@ -74,6 +74,19 @@ TEST(WorkList, DealsTheHeaviestOfEachHeadFirst) {
     }
 }
 
+TEST(WorkList, NumbersTheItemsOfEachHeadAsTheyAreDealt) {
+  for (const bool heaviest_last : {false, true}) {
+    const WorkList work({2, 2, 1024, 32, 4}, heaviest_last);
+    ASSERT_GT(work.size(), 4);
+    EXPECT_EQ(work[0].turn, 0);
+    for (std::int64_t index = 1; index < work.size(); ++index) {
+      const Item before = work[index - 1], item = work[index];
+      const bool same_head = item.member == before.member && item.kv_head == before.kv_head;
+      EXPECT_EQ(item.turn, same_head ? before.turn + 1 : 0);
+    }
+  }
+}
+
 TEST(Decode, TakesFewRowsAlwaysAndMoreWhereThereAreKeysToRead) {
   for (const std::int64_t keys : {0, 1, 128, 100000}) EXPECT_TRUE(attune::tiled::decodes_by_rows(8, keys));
   EXPECT_FALSE(attune::tiled::decodes_by_rows(0, 4096));
