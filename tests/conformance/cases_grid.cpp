@@ -7,6 +7,7 @@
 // expect_agrees draws the numbers, runs the subject between guards and compares every row with the oracle.
 #include <algorithm>
 #include <string>
+#include <vector>
 
 #include "tests/conformance/suite.hpp"
 
@@ -130,20 +131,28 @@ void add_dtypes(std::vector<Case>& cases) {
                              {"f16_out_f32", f16, f16, f16, f32},
                              {"bf16_out_f32", bf16, bf16, bf16, f32},
                              {"f32_k_f16_v_bf16", f32, f16, bf16, f32}};
-  constexpr std::pair<std::int64_t, std::int64_t> sizes[] = {{1, 131}, {5, 33}, {66, 97}};
-  for (const Types& t : types) {
-    cases.push_back({std::string("grid/dtype/") + t.name, Tier::quick, [=](Session& session) {
-                       for (const auto& [queries, keys] : sizes) {
+  struct Sizes {
+    std::int64_t queries, keys;
+    bool causal;
+  };
+  const auto add = [&](const char* grid, const Types& t, std::vector<Sizes> sizes) {
+    cases.push_back({"grid/" + std::string(grid) + "/" + t.name, Tier::quick, [=](Session& session) {
+                       for (const Sizes& of : sizes) {
                          for (const std::int64_t dim : {40, 64}) {
                            Spec spec;
                            spec.query = t.query, spec.key = t.key, spec.value = t.value, spec.out = t.out;
-                           spec.set_sizes(queries, keys);
+                           spec.set_sizes(of.queries, of.keys);
                            spec.set_dims(dim);
-                           spec.causal = queries == 66;
+                           spec.causal = of.causal;
                            session.expect_agrees(spec);
                          }
                        }
                      }});
+  };
+  for (const Types& t : types) {
+    add("dtype", t, {{1, 131, false}, {5, 33, false}, {66, 97, true}});
+    // Several tiles of queries on their way through several blocks of keys.
+    add("dtype_blocks", t, {{70, 530, false}, {420, 420, true}});
   }
 }
 
