@@ -93,7 +93,7 @@ void decode_pair_weighted_sum(const std::uint16_t* weights, int rows, std::int64
 }
 
 void decode_pair_softmax(float* scores, std::int64_t key_count, bool natural, float* m, float* l) {
-  softmax_row_of<4>(scores, key_count, natural, m, l, [=](const Row<2>& weights, std::int64_t key) {
+  softmax_row_of<4>(scores, key_count, natural, m, l, [=](const Vec* weights, std::int64_t key) {
     _mm512_store_si512(scores + key / 2, (Pairs)_mm512_cvtne2ps_pbh(weights[1], weights[0]));
   });
 }

@@ -64,15 +64,19 @@ inline void softmax_row_in(const float* scores, std::int64_t key_count, float* m
   *m = largest_lane(xsimd::max(largest[0], largest[1]));
   const Vec shift(*m < -__FLT_MAX__ ? -__FLT_MAX__ : *m);
   Vec sum[2] = {Vec(0.0f), Vec(0.0f)};
-  for (std::int64_t key = 0; key < key_count; key += tile_lanes) {
-    Row<2> score, p;
-    each<2>([&](int i) { score[i] = load(scores + key + i * vector_lanes); });
-    each<2>([&](int i) { p[i] = in_log2<natural>(score[i] - shift); });
-    exp2_all<2, degree>(p);
-    each<2>([&](int i) { p[i] = xsimd::select(score[i] == minus_infinity(), Vec(-0.0f), p[i]); });
-    each<2>([&](int i) { sum[i] = sum[i] + p[i]; });
-    keep(p, key);
-  }
+  // By four vectors as long as there are as many, since operations on one wait for each other.
+  const auto weigh = [&]<int N>(std::int64_t key) __attribute__((always_inline)) {
+    Row<N> score, p;
+    each<N>([&](int i) { score[i] = load(scores + key + i * vector_lanes); });
+    each<N>([&](int i) { p[i] = in_log2<natural>(score[i] - shift); });
+    exp2_all<N, degree>(p);
+    each<N>([&](int i) { p[i] = xsimd::select(score[i] == minus_infinity(), Vec(-0.0f), p[i]); });
+    each<N>([&](int i) { sum[i % 2] = sum[i % 2] + p[i]; });
+    each<N / 2>([&](int i) { keep(p + 2 * i, key + i * tile_lanes); });
+  };
+  std::int64_t key = 0;
+  for (; key + 2 * tile_lanes <= key_count; key += 2 * tile_lanes) weigh.template operator()<4>(key);
+  if (key < key_count) weigh.template operator()<2>(key);
   *l = sum_of_lanes(sum[0] + sum[1]);
 }
 
@@ -83,7 +87,7 @@ inline void softmax_row_of(const float* scores, std::int64_t key_count, bool nat
 }
 
 void softmax_row(float* scores, std::int64_t key_count, bool natural, float* m, float* l) {
-  softmax_row_of<5>(scores, key_count, natural, m, l, [=](const Row<2>& weights, std::int64_t key) {
+  softmax_row_of<5>(scores, key_count, natural, m, l, [=](const Vec* weights, std::int64_t key) {
     each<2>([&](int i) { store(scores + key + i * vector_lanes, weights[i]); });
   });
 }
