@@ -12,6 +12,7 @@
 #include "backends/kernels/softmax.hpp"
 #include "backends/kernels/tile_io.hpp"
 #include "backends/kernels/value_tile.hpp"
+#include "backends/kernels/weigher.hpp"
 
 namespace {
 
@@ -80,6 +81,20 @@ void weighted_sum(const float* weights, std::int64_t key_count, const float* val
   block(weights, {key_count, vectors}, values, value_stride, dim, ahead, start, alpha, out);
 }
 
+#if defined(__AVX512F__) || defined(__aarch64__)
+bool weighted_sum_and_softmax(const float* weights, std::int64_t key_count, const float* values,
+                              std::int64_t value_stride, std::int64_t dim, VectorsInUse vectors, Start start,
+                              const float* alpha, float* out, const SoftmaxStep& other) {
+  using Between = Weighing<WeightsInPlace>;
+  Weigher<WeightsInPlace> weigher(other);
+  const auto tiles = vectors.count == 1 ? value_tiles<1, false, Between> : value_tiles<2, false, Between>;
+  tiles(weights, {key_count, vectors}, values, value_stride, dim, {weigher}, start, alpha, out);
+  return weigher.finish();
+}
+#else
+constexpr decltype(attune::kernels::Kernels::weighted_sum_and_softmax) weighted_sum_and_softmax = nullptr;
+#endif
+
 }  // namespace
 
 namespace attune::kernels {
@@ -99,6 +114,7 @@ const Kernels ATTUNE_KERNEL_TABLE = {
     .mask = ::mask,
     .softmax = ::softmax,
     .weighted_sum = ::weighted_sum,
+    .weighted_sum_and_softmax = ::weighted_sum_and_softmax,
     .weighted_rows = ::weighted_rows,
     .join = ::join_tiles,
     .widen = ::widen_row,

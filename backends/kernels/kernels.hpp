@@ -89,7 +89,7 @@ struct StoredRows {
   bool in_streams = false;
 };
 
-/// A block of scores on its way to weights: the arguments of PairKernels::softmax in their plain form.
+/// A block of scores on its way to weights: what softmax() takes, in its plain form. Only pairs have a scale.
 struct SoftmaxStep {
   float* scores = nullptr;
   std::int64_t key_count = 0;
@@ -131,8 +131,7 @@ struct PairKernels {
                        std::int64_t dim, VectorsInUse vectors, bool careful, const Ahead& ahead, Start start,
                        const float* alpha, float* out);
 
-  /// Both at once, neither natural nor careful: weighted_sum() of one tile and, in between, softmax() of another, which
-  /// takes its time from the latency of operations that depend on each other. Returns what softmax() does.
+  /// As Kernels::weighted_sum_and_softmax, on pairs.
   bool (*weighted_sum_and_softmax)(const std::uint32_t* weights, std::int64_t key_count, const std::uint32_t* values,
                                    std::int64_t dim, VectorsInUse vectors, Start start, const float* alpha, float* out,
                                    const SoftmaxStep& other);
@@ -244,6 +243,12 @@ struct Kernels {
   void (*weighted_sum)(const float* weights, std::int64_t key_count, const float* values, std::int64_t value_stride,
                        std::int64_t dim, VectorsInUse vectors, bool careful, const Ahead& ahead, Start start,
                        const float* alpha, float* out);
+
+  /// Both at once, neither natural nor careful: weighted_sum() of one tile and, in between, softmax() of another, whose
+  /// operations wait for each other. Returns what softmax() does. Null where there are too few registers for it.
+  bool (*weighted_sum_and_softmax)(const float* weights, std::int64_t key_count, const float* values,
+                                   std::int64_t value_stride, std::int64_t dim, VectorsInUse vectors, Start start,
+                                   const float* alpha, float* out, const SoftmaxStep& other);
 
   /// rows[lane][c] = factor[lane] · Σ_key weights[key][lane] · values[key][c] for lane < count: the same bits as
   /// weighted_sum() from Start::zero and store_rows(), for tiles whose keys are all at hand. Were all sums finite?

@@ -5,6 +5,7 @@
 #include "backends/kernels/pairs.hpp"
 #include "backends/kernels/softmax.hpp"
 #include "backends/kernels/vector.hpp"
+#include "backends/kernels/weigher.hpp"
 
 namespace {
 
@@ -62,5 +63,18 @@ bool pair_softmax(float* scores, std::int64_t key_count, int vectors, bool natur
     grew |= lanes(scores + lane, key_count, scale, row_max + lane, m + lane, l + lane, alpha + lane);
   return grew;
 }
+
+/// For a Weigher.
+struct WeightsInPairs {
+  static constexpr int vectors_of_four = 2;
+  static Vec largest(Vec row_max, const SoftmaxStep& step) { return row_max * Vec(step.scale); }
+  static Vec kept(Vec shift) { return -shift; }
+  template <int N>
+  [[gnu::always_inline]] static Vec weigh(const float* scores, Vec minus_shift, const SoftmaxStep& step, float* pairs) {
+    const Vec factor(step.scale);
+    return weigh_pairs<N, false>(
+        scores, [factor, minus_shift](Vec score) { return multiply_add(score, factor, minus_shift); }, pairs);
+  }
+};
 
 }  // namespace

@@ -14,7 +14,6 @@
 #include "backends/kernels/half.hpp"
 #include "backends/kernels/keys_of_lanes.hpp"
 #include "backends/kernels/pair_softmax.hpp"
-#include "backends/kernels/pair_weigher.hpp"
 #include "backends/kernels/pairs.hpp"
 #include "backends/kernels/peak.hpp"
 #include "backends/kernels/tile_io.hpp"
@@ -281,8 +280,9 @@ void pair_weighted_sum(const std::uint32_t* weights, std::int64_t key_count, con
 bool pair_weighted_sum_and_softmax(const std::uint32_t* weights, std::int64_t key_count, const std::uint32_t* values,
                                    std::int64_t dim, VectorsInUse vectors, Start start, const float* alpha, float* out,
                                    const SoftmaxStep& other) {
-  PairWeigher weigher(other);
-  const auto tiles = vectors.count == 1 ? pair_value_tiles<1, false, Weighing> : pair_value_tiles<2, false, Weighing>;
+  Weigher<WeightsInPairs> weigher(other);
+  using Between = Weighing<WeightsInPairs>;
+  const auto tiles = vectors.count == 1 ? pair_value_tiles<1, false, Between> : pair_value_tiles<2, false, Between>;
   const KeysOfLanes keys(key_count, vectors);
   tiles(weights, {(keys.all + 1) / 2, (keys.lower + 1) / 2}, values, dim, {weigher}, start, alpha, out);
   return weigher.finish();

@@ -82,7 +82,7 @@ class TiledPlan final : public Plan {
                   .block_keys = block_keys_,
                   .score_keys = block_keys_,
                   .copied_keys = block_keys_,
-                  .of_two_tiles = kernels_.pairs != nullptr}),
+                  .of_two_tiles = kernels_.weighted_sum_and_softmax != nullptr}),
         walk_{kernels_},
         decode_(kernels_, problem, tiling, scratch_, machine) {}
 

@@ -217,7 +217,7 @@ void QueryTile::softmax(float* scores, std::int64_t key_count, const float* row_
 
 void QueryTile::add_values(const float* weights, const KeyBlock& part, bool careful,
                            const kernels::Ahead& ahead) noexcept {
-  if (at_once_ && fresh_ && !careful && has_all_keys(part)) {
+  if (!careful && writes_now(part)) {
     fresh_ = false;
     written_ = true;
     finite_ = write_weighted(weights, part);
@@ -236,17 +236,28 @@ void QueryTile::add_values(const float* weights, const KeyBlock& part, bool care
 
 void QueryTile::add_values_beside(const float* weights, const KeyBlock& part, QueryTile& other, float* scores,
                                   std::int64_t key_count, const float* row_max) noexcept {
+  if (writes_now(part)) {
+    other.softmax(scores, key_count, row_max, false);
+    return add_values(weights, part, false, {});
+  }
   const TileState& next = other.state_;
-  other.rescale_ = pairs_->weighted_sum_and_softmax(
-      reinterpret_cast<const std::uint32_t*>(weights), part.count, part.value_pairs, arguments_->value_dim,
-      vectors_in_use(part), start(), alpha_, state_.out,
-      {scores, key_count, other.vectors_, other.softmax_scale_, row_max, next.m, next.l, other.alpha_});
+  const kernels::SoftmaxStep step{scores,  key_count, other.vectors_, other.softmax_scale_,
+                                  row_max, next.m,    next.l,         other.alpha_};
+  if (pairs_ != nullptr)
+    other.rescale_ = pairs_->weighted_sum_and_softmax(reinterpret_cast<const std::uint32_t*>(weights), part.count,
+                                                      part.value_pairs, arguments_->value_dim, vectors_in_use(part),
+                                                      start(), alpha_, state_.out, step);
+  else
+    other.rescale_ =
+        kernels_->weighted_sum_and_softmax(weights, part.count, part.values, part.value_stride, arguments_->value_dim,
+                                           vectors_in_use(part), start(), alpha_, state_.out, step);
   fresh_ = false;
   rescale_ = false;
 }
 
-bool QueryTile::has_all_keys(const KeyBlock& part) const noexcept {
-  return part.first <= attended_.begin && part.end() >= attended_.end;
+/// Are these all the keys of a tile that may write what they come to at once?
+bool QueryTile::writes_now(const KeyBlock& part) const noexcept {
+  return at_once_ && fresh_ && part.first <= attended_.begin && part.end() >= attended_.end;
 }
 
 bool QueryTile::attend(const KeyBlock& block, bool careful, const BlockAhead& ahead) noexcept {

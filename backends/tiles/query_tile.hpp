@@ -84,7 +84,9 @@ class QueryTile {
   void add_values(const float* weights, const KeyBlock& part, bool careful, const kernels::Ahead& ahead) noexcept;
 
   /// May its softmax be computed beside the values of another tile?
-  bool weighs_beside_others() const noexcept { return pairs_ != nullptr && !natural_; }
+  bool weighs_beside_others() const noexcept {
+    return !natural_ && (pairs_ != nullptr || kernels_->weighted_sum_and_softmax != nullptr);
+  }
 
   /// add_values() for this tile, and softmax() for the other one, which must be so.
   void add_values_beside(const float* weights, const KeyBlock& part, QueryTile& other, float* scores,
@@ -126,7 +128,7 @@ class QueryTile {
   void find_ranges() noexcept;
   void load_queries() noexcept;
   void load_query_pairs() noexcept;
-  bool has_all_keys(const KeyBlock& part) const noexcept;
+  bool writes_now(const KeyBlock& part) const noexcept;
   kernels::Start start() const noexcept {
     return fresh_ ? kernels::Start::zero : rescale_ ? kernels::Start::rescale : kernels::Start::add;
   }

@@ -21,6 +21,7 @@ namespace {
 
 using attune::kernels::InstructionSet;
 using attune::kernels::Kernels;
+using attune::kernels::SoftmaxStep;
 using attune::kernels::Start;
 
 constexpr float infinity = std::numeric_limits<float>::infinity();
@@ -63,6 +64,8 @@ class KernelTest : public testing::TestWithParam<InstructionSet> {
     for (std::int64_t n = 1; n <= 2 * kernels().key_rows + 1; ++n) result.push_back(n);
     return result;
   }
+  template <typename Sum, typename Softmax, typename Both>
+  void expect_same_beside(std::int64_t dim, float scale, Sum sum, Softmax softmax, Both both);
 
  private:
   std::mt19937 bits_{7};
@@ -646,6 +649,67 @@ TEST_P(KernelTest, WeightedRowsAreTheBitsOfSumsThatAreStored) {
       }
 }
 
+/// sum(vectors, alpha, sums) and softmax(step) give the same as both(vectors, alpha, sums, step), bit by bit.
+template <typename Sum, typename Softmax, typename Both>
+void KernelTest::expect_same_beside(std::int64_t dim, float scale, Sum sum, Softmax softmax, Both both) {
+  const int lanes = kernels().lanes;
+  std::vector<std::int64_t> key_counts = counts();
+  key_counts.push_back(303);
+  for (const std::int64_t count : key_counts)
+    for (const int vectors : {1, 2}) {
+      Tile sums(dim * lanes), expected_sums(dim * lanes), alpha(lanes, 0.75f);
+      Tile scores(count * lanes), expected_scores(count * lanes), row_max(lanes);
+      Tile m(2 * lanes), l(2 * lanes), other_alpha(2 * lanes);  // each: as expected, and beside the values
+      fill(sums, dim * lanes);
+      fill(scores, count * lanes);
+      std::copy_n(static_cast<float*>(sums), dim * lanes, static_cast<float*>(expected_sums));
+      std::copy_n(static_cast<float*>(scores), count * lanes, static_cast<float*>(expected_scores));
+      for (std::int64_t i = 0; i < count * lanes; ++i) row_max[i % lanes] = std::max(row_max[i % lanes], scores[i]);
+      for (int i = 0; i < 2 * lanes; ++i) {
+        const bool first_block = i % lanes % 3 == 0;
+        m[i] = first_block ? -infinity : 0.01f * static_cast<float>(i % lanes);
+        l[i] = first_block ? 0.0f : 2.0f;
+      }
+      sum(vectors, alpha, expected_sums);
+      const bool grew = softmax({expected_scores, count, vectors, scale, row_max, m, l, other_alpha});
+      EXPECT_EQ(both(vectors, alpha, sums,
+                     {scores, count, vectors, scale, row_max, m + lanes, l + lanes, other_alpha + lanes}),
+                grew);
+      const auto expect_same = [&](const float* got, const float* expected, std::int64_t floats, const char* what) {
+        ASSERT_EQ(std::memcmp(got, expected, static_cast<std::size_t>(floats) * sizeof(float)), 0)
+            << what << ": dim " << dim << ", keys " << count << ", vectors " << vectors;
+      };
+      expect_same(sums, expected_sums, dim * lanes, "sums");
+      expect_same(scores, expected_scores, count * lanes, "weights");
+      expect_same(m + lanes, m, vectors * lanes / 2, "m");
+      expect_same(l + lanes, l, vectors * lanes / 2, "l");
+      expect_same(other_alpha + lanes, other_alpha, vectors * lanes / 2, "alpha");
+    }
+}
+
+TEST_P(KernelTest, ASoftmaxBesideAnotherTilesValuesChangesNoBit) {
+  if (kernels().weighted_sum_and_softmax == nullptr) GTEST_SKIP() << kernels().name << " has too few registers for it";
+  for (const std::int64_t dim : {1, 8, 40, 131})
+    for (const std::int64_t count : {5, 96, 256}) {
+      Tile weights(count * kernels().lanes), values(count * dim);
+      fill(weights, count * kernels().lanes);
+      fill(values, count * dim);
+      expect_same_beside(
+          dim, 1.0f,
+          [&](int vectors, const float* alpha, float* sums) {
+            kernels().weighted_sum(weights, count, values, dim, dim, vectors, false, {}, Start::rescale, alpha, sums);
+          },
+          [&](const SoftmaxStep& step) {
+            return kernels().softmax(step.scores, step.key_count, step.vectors, false, false, step.row_max, step.m,
+                                     step.l, step.alpha);
+          },
+          [&](int vectors, const float* alpha, float* sums, const SoftmaxStep& step) {
+            return kernels().weighted_sum_and_softmax(weights, count, values, dim, dim, vectors, Start::rescale, alpha,
+                                                      sums, step);
+          });
+    }
+}
+
 class PairTest : public KernelTest {
  protected:
   void SetUp() override {
@@ -812,53 +876,30 @@ TEST_P(PairTest, TheLowerVectorTakesNoMoreKeysThanItIsTold) {
 
 TEST_P(PairTest, ASoftmaxBesideAnotherTilesValuesChangesNoBit) {
   const int lanes = kernels().lanes;
-  const auto softmax_counts = counts();
   for (const std::int64_t dim : {1, 8, 40, 131})
-    for (const std::int64_t count : {std::int64_t{5}, std::int64_t{96}, std::int64_t{256}})
-      for (const std::int64_t other_count : softmax_counts)
-        for (const int vectors : {1, 2}) {
-          Tile weights((count + 1) / 2 * lanes), sums(dim * lanes), expected_sums(dim * lanes), alpha(lanes);
-          auto* weight_pairs = reinterpret_cast<std::uint32_t*>(static_cast<float*>(weights));
-          for (std::int64_t i = 0; i < (count + 1) / 2 * lanes; ++i)
-            weight_pairs[i] = 0x3f003e80u + 0x40u * static_cast<std::uint32_t>(i % 7);
-          const auto values = random_bf16((count + 1) * dim);
-          std::vector<std::uint32_t> value_pairs(static_cast<std::size_t>((count + 1) / 2 * dim));
-          pairs().pair_values(values.data(), dim, count, dim, value_pairs.data());
-          fill(sums, dim * lanes);
-          std::copy_n(static_cast<float*>(sums), dim * lanes, static_cast<float*>(expected_sums));
-          std::fill_n(static_cast<float*>(alpha), lanes, 0.75f);
-
-          Tile scores(other_count * lanes), expected_scores(other_count * lanes), row_max(lanes);
-          Tile m(2 * lanes), l(2 * lanes), other_alpha(2 * lanes);  // each: as expected, and beside the values
-          fill(scores, other_count * lanes);
-          std::copy_n(static_cast<float*>(scores), other_count * lanes, static_cast<float*>(expected_scores));
-          std::fill_n(static_cast<float*>(row_max), lanes, 0.0f);
-          for (std::int64_t i = 0; i < other_count * lanes; ++i)
-            row_max[i % lanes] = std::max(row_max[i % lanes], scores[i]);
-          for (int i = 0; i < 2 * lanes; ++i) {
-            m[i] = i % lanes % 3 == 0 ? -infinity : 0.01f * static_cast<float>(i % lanes);
-            l[i] = i % lanes % 3 == 0 ? 0.0f : 2.0f;
-          }
-
-          pairs().weighted_sum(weight_pairs, count, value_pairs.data(), dim, vectors, false, {}, Start::rescale, alpha,
-                               expected_sums);
-          const bool grew =
-              pairs().softmax(expected_scores, other_count, vectors, false, false, 0.3f, row_max, m, l, other_alpha);
-          EXPECT_EQ(pairs().weighted_sum_and_softmax(
-                        weight_pairs, count, value_pairs.data(), dim, vectors, Start::rescale, alpha, sums,
-                        {scores, other_count, vectors, 0.3f, row_max, m + lanes, l + lanes, other_alpha + lanes}),
-                    grew);
-          const auto expect_same = [&](const float* got, const float* expected, std::int64_t bytes, const char* what) {
-            ASSERT_EQ(std::memcmp(got, expected, static_cast<std::size_t>(bytes)), 0)
-                << what << ": dim " << dim << ", keys " << count << " and " << other_count << ", vectors " << vectors;
-          };
-          const std::int64_t lane_bytes = vectors * lanes / 2 * std::int64_t{sizeof(float)};
-          expect_same(sums, expected_sums, dim * lanes * std::int64_t{sizeof(float)}, "sums");
-          expect_same(scores, expected_scores, other_count * lanes * std::int64_t{sizeof(float)}, "weights");
-          expect_same(m + lanes, m, lane_bytes, "m");
-          expect_same(l + lanes, l, lane_bytes, "l");
-          expect_same(other_alpha + lanes, other_alpha, lane_bytes, "alpha");
-        }
+    for (const std::int64_t count : {5, 96, 256}) {
+      Tile weights((count + 1) / 2 * lanes);
+      auto* weight_pairs = reinterpret_cast<std::uint32_t*>(static_cast<float*>(weights));
+      for (std::int64_t i = 0; i < (count + 1) / 2 * lanes; ++i)
+        weight_pairs[i] = 0x3f003e80u + 0x40u * static_cast<std::uint32_t>(i % 7);
+      const auto values = random_bf16(count * dim);
+      std::vector<std::uint32_t> value_pairs(static_cast<std::size_t>((count + 1) / 2 * dim));
+      pairs().pair_values(values.data(), dim, count, dim, value_pairs.data());
+      expect_same_beside(
+          dim, 0.3f,
+          [&](int vectors, const float* alpha, float* sums) {
+            pairs().weighted_sum(weight_pairs, count, value_pairs.data(), dim, vectors, false, {}, Start::rescale,
+                                 alpha, sums);
+          },
+          [&](const SoftmaxStep& step) {
+            return pairs().softmax(step.scores, step.key_count, step.vectors, false, false, step.scale, step.row_max,
+                                   step.m, step.l, step.alpha);
+          },
+          [&](int vectors, const float* alpha, float* sums, const SoftmaxStep& step) {
+            return pairs().weighted_sum_and_softmax(weight_pairs, count, value_pairs.data(), dim, vectors,
+                                                    Start::rescale, alpha, sums, step);
+          });
+    }
 }
 
 TEST_P(PairTest, WeightedSumSkipsMarkedKeys) {

@@ -1,23 +1,34 @@
-// The softmax of one tile between the products of another (PairKernels::weighted_sum_and_softmax). By itself it waits
-// for operations that depend on each other; between products that keep the multiply-add units busy only its own
-// multiply-adds cost time. pair_tile.hpp includes this file.
+// The softmax of one tile between the products of another (weighted_sum_and_softmax). By itself it waits for operations
+// that depend on each other; between products that keep the multiply-add units busy only its own multiply-adds cost
+// time.
 #pragma once
 
-#include "backends/kernels/pair_softmax.hpp"
+#include "backends/kernels/softmax.hpp"
 
 namespace {
 
 using attune::kernels::SoftmaxStep;
 
-/// Weighs the scores of a step a few keys at a time: the same operations as pair_softmax(), in the same order in each
-/// lane.
-class PairWeigher {
+/// Weights in the place of their scores.
+struct WeightsInPlace {
+  static constexpr int vectors_of_four = 4;  // that the weights of four keys take
+  static Vec largest(Vec row_max, const SoftmaxStep&) { return row_max; }
+  static Vec kept(Vec shift) { return shift; }  // from keys to keys
+  template <int N>
+  [[gnu::always_inline]] static Vec weigh(const float*, Vec shift, const SoftmaxStep&, float* weights) {
+    return ::weigh<N, false, false>(weights, shift);
+  }
+};
+
+/// Weighs the scores of a step a few keys at a time: the same operations as softmax() alone, in the same order in each
+/// lane. Weights say how they are kept.
+template <typename Weights>
+class Weigher {
  public:
-  explicit PairWeigher(const SoftmaxStep& step) : step_(step), lanes_(step.vectors * vector_lanes) {
-    const Vec factor(step.scale);
+  explicit Weigher(const SoftmaxStep& step) : step_(step), lanes_(step.vectors * vector_lanes) {
     for (int lane = 0; lane < lanes_; lane += vector_lanes) {
-      store(minus_shift_ + lane,
-            -raise_maximum<false>(load(step.row_max + lane) * factor, step.m + lane, step.alpha + lane));
+      const Vec largest = Weights::largest(load(step.row_max + lane), step);
+      store(shift_ + lane, Weights::kept(raise_maximum<false>(largest, step.m + lane, step.alpha + lane)));
       store(sum_ + lane, Vec(0.0f));
     }
     begin_vector(0);
@@ -27,7 +38,7 @@ class PairWeigher {
     if (fours_ == 0) return;
     add<4>();
     scores_ += 4 * tile_lanes;
-    pairs_ += 2 * tile_lanes;
+    weights_ += Weights::vectors_of_four * tile_lanes;
     if (--fours_ == 0 && lane_ + vector_lanes < lanes_) {
       end_vector();
       begin_vector(lane_ + vector_lanes);
@@ -56,7 +67,7 @@ class PairWeigher {
  private:
   void begin_vector(int lane) {
     lane_ = lane;
-    scores_ = pairs_ = step_.scores + lane;
+    scores_ = weights_ = step_.scores + lane;
     fours_ = step_.key_count / 4;
   }
 
@@ -69,9 +80,8 @@ class PairWeigher {
 
   template <int N>
   [[gnu::always_inline]] void add() {
-    const Vec factor(step_.scale), minus_shift = load(minus_shift_ + lane_);
-    const auto exponent = [factor, minus_shift](Vec score) { return multiply_add(score, factor, minus_shift); };
-    store(sum_ + lane_, load(sum_ + lane_) + weigh_pairs<N, false>(scores_, exponent, pairs_));
+    const Vec shift = load(shift_ + lane_);
+    store(sum_ + lane_, load(sum_ + lane_) + Weights::template weigh<N>(scores_, shift, step_, weights_));
   }
 
   const SoftmaxStep& step_;
@@ -79,18 +89,19 @@ class PairWeigher {
   int lane_;
   std::int64_t fours_;  // groups of four keys that the vector at lane_ still has
   const float* scores_;
-  float* pairs_;  // never ahead of the scores that are still to be read
-  alignas(64) float minus_shift_[tile_lanes], sum_[tile_lanes];
+  float* weights_;  // never ahead of the scores that are still to be read
+  alignas(64) float shift_[tile_lanes], sum_[tile_lanes];
 };
 
 /// Lets it work where a Prefetcher would ask for rows.
+template <typename Weights>
 struct Weighing {
   static constexpr std::int64_t interval = 8;
   void begin_share() {}
   [[gnu::always_inline]] void request() { weigher.next_keys(); }
   void end_share() {}
 
-  PairWeigher& weigher;
+  Weigher<Weights>& weigher;
 };
 
 }  // namespace
