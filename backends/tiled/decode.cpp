@@ -94,7 +94,8 @@ std::size_t Decode::floats(const Extents& extents, int num_threads) const noexce
 }
 
 /// They come from memory unless all of the call's are a quarter of the last cache: what is computed between two calls,
-/// and other threads, leave them no more of it.
+/// and other threads, leave them no more of it. Where they are read in order, it is only what is twice as large as the
+/// cache that is better read in the way for memory.
 kernels::Fetch Decode::fetch(const Arguments& arguments) const noexcept {
   double keys = 0;
   for (std::int64_t member = 0; member < arguments.members; ++member)
@@ -103,13 +104,9 @@ kernels::Fetch Decode::fetch(const Arguments& arguments) const noexcept {
     return keys * static_cast<double>(dim) * static_cast<double>(size_of(tensor.dtype));
   };
   const double total = bytes(arguments.head_dim, arguments.key) + bytes(arguments.value_dim, arguments.value);
-  if (in_order_) {
-    // Of what is but little larger than the cache the better part is in there.
-    const bool from_memory = total > 2 * static_cast<double>(last_cache_bytes_);
-    return from_memory ? kernels::Fetch::in_order_from_memory : kernels::Fetch::in_order;
-  }
-  const bool from_memory = total > static_cast<double>(last_cache_bytes_) / 4;
-  return from_memory ? kernels::Fetch::far_and_near : kernels::Fetch::far;
+  const auto cache = static_cast<double>(last_cache_bytes_);
+  if (in_order_) return total > 2 * cache ? kernels::Fetch::in_order_from_memory : kernels::Fetch::in_order;
+  return total > cache / 4 ? kernels::Fetch::far_and_near : kernels::Fetch::far;
 }
 
 KeyRange Decode::chunk_keys(const HeadRows& head, std::int64_t chunk) const noexcept {
