@@ -28,6 +28,11 @@ constexpr std::int64_t wrong_sizes[] = {-1,
                                         std::numeric_limits<std::int64_t>::max(),
                                         std::numeric_limits<std::int64_t>::min()};
 
+/// The largest of them may be spoiled once more.
+constexpr std::int64_t wrapping_sum(std::int64_t a, std::int64_t b) {
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
+}
+
 constexpr bool is_output(std::size_t slot) { return slot == out_slot || slot == lse_slot || slot == weights_slot; }
 constexpr bool is_index(std::size_t slot) { return slot >= lengths_slot && slot < slot_count; }
 
@@ -316,7 +321,7 @@ void RandomCall::spoil_tensor() {
       layout.shape[axis] = bytes_.PickValueInArray(wrong_sizes);
       break;
     case 2:
-      layout.shape[axis] += bytes_.ConsumeIntegralInRange(-1, 1);
+      layout.shape[axis] = wrapping_sum(layout.shape[axis], bytes_.ConsumeIntegralInRange(-1, 1));
       break;
     case 3:
       layout.strides[axis] =
@@ -326,7 +331,7 @@ void RandomCall::spoil_tensor() {
       layout.dtype = bytes_.PickValueInArray(every_dtype);
       break;
     case 5:
-      layout.strides[axis] += bytes_.ConsumeIntegralInRange(-2, 2);
+      layout.strides[axis] = wrapping_sum(layout.strides[axis], bytes_.ConsumeIntegralInRange(-2, 2));
       break;
     default:
       placed.given = !placed.given;
