@@ -7,6 +7,7 @@
 namespace {
 
 using attune::kernels::Fetch;
+using attune::kernels::in_order;
 using attune::kernels::StoredRows;
 using attune::kernels::streams;
 
@@ -28,8 +29,6 @@ constexpr std::int64_t near_bytes = 16384, nearer_bytes = 8192;
 /// four or eight; so the lines must be asked for in order, half of them by a pass over half of the columns too. 12 KB
 /// are as good, 4 and 32 are not, L2 as target is slower by a tenth.
 constexpr std::int64_t in_order_bytes = 16384;
-
-constexpr bool in_order(Fetch fetch) { return fetch == Fetch::in_order || fetch == Fetch::in_order_from_memory; }
 
 /// Elements in a line of cache.
 template <typename T>

@@ -77,6 +77,10 @@ enum class Fetch : std::uint8_t {
   in_order_from_memory  // the same for rows that no cache holds: fewer of them side by side
 };
 
+constexpr bool in_order(Fetch fetch) noexcept {
+  return fetch == Fetch::in_order || fetch == Fetch::in_order_from_memory;
+}
+
 /// Rows of keys or values where they lie in memory, their elements following each other.
 struct StoredRows {
   const void* data = nullptr;

@@ -183,8 +183,7 @@ const void* DecodeRows::upcoming(const TensorView& tensor, const TensorView& aft
 
 /// May these keys be taken in any order, and should they? Not where something goes by a key's place.
 bool DecodeRows::may_stream(KeyRange keys) const noexcept {
-  const bool in_order = fetch_ == kernels::Fetch::in_order || fetch_ == kernels::Fetch::in_order_from_memory;
-  if (in_order || keys.end - keys.begin < fewest_keys_in_streams || arguments_.mask.data != nullptr ||
+  if (kernels::in_order(fetch_) || keys.end - keys.begin < fewest_keys_in_streams || arguments_.mask.data != nullptr ||
       arguments_.alibi_slopes.data != nullptr)
     return false;
   bool all = true;

@@ -45,6 +45,12 @@ bool worth_threads(const Problem& problem, const Extents& extents) noexcept {
   return worth_threads(problem, static_cast<double>(extents.total_queries) * static_cast<double>(extents.keys));
 }
 
+/// Of the head's keys and values.
+std::int64_t key_value_bytes(const Arguments& arguments, const HeadRows& head) noexcept {
+  const auto element = static_cast<std::int64_t>(size_of(arguments.key.dtype));
+  return head.member.keys * element * (arguments.head_dim + arguments.value_dim);
+}
+
 /// What a call's members have in common for the division of work.
 struct Survey {
   std::int64_t longest_queries = 0;  // of the members whose keys are not split
@@ -159,15 +165,6 @@ Status TiledPlan::execute(const Arguments& arguments, std::span<std::byte> works
   }
   return Status::ok;
 }
-
-namespace {
-
-std::int64_t key_value_bytes(const Arguments& arguments, const HeadRows& head) noexcept {
-  const auto element = static_cast<std::int64_t>(size_of(arguments.key.dtype));
-  return head.member.keys * element * (arguments.head_dim + arguments.value_dim);
-}
-
-}  // namespace
 
 Following TiledPlan::follow(const Arguments& arguments, const Item& item, int threads) const noexcept {
   const HeadRows head = tiles::head_rows(arguments, item.member, item.kv_head);
