@@ -140,6 +140,10 @@ struct PairKernels {
                                    std::int64_t dim, VectorsInUse vectors, Start start, const float* alpha, float* out,
                                    const SoftmaxStep& other);
 
+  /// As Kernels::weighted_rows, on pairs and rounded once to rows of bf16.
+  bool (*weighted_rows)(const std::uint32_t* weights, std::int64_t key_count, const std::uint32_t* values,
+                        std::int64_t dim, const float* factor, std::uint16_t* const* rows, int count);
+
   /// As DecodeKernels::load_query, unscaled: a scaled query would be rounded once more. `pitch` counts elements and is
   /// a multiple of 32.
   void (*load_decode_query)(const std::uint16_t* query, std::int64_t dim, int row, int rows, std::int64_t pitch,
@@ -255,7 +259,8 @@ struct Kernels {
                                    const float* alpha, float* out, const SoftmaxStep& other);
 
   /// rows[lane][c] = factor[lane] · Σ_key weights[key][lane] · values[key][c] for lane < count: the same bits as
-  /// weighted_sum() from Start::zero and store_rows(), for tiles whose keys are all at hand. Were all sums finite?
+  /// weighted_sum() from Start::zero and store_rows(), for tiles whose keys are all at hand. True if all sums were
+  /// finite, and added up were so too.
   bool (*weighted_rows)(const float* weights, std::int64_t key_count, const float* values, std::int64_t value_stride,
                         std::int64_t dim, const float* factor, float* const* rows, int count);
 

@@ -35,6 +35,13 @@ inline PairsOfRows interleave(Pairs a, Pairs b) {
           _mm512_permutex2var_epi16(a, _mm512_loadu_si512(order + row_elements), b)};
 }
 
+/// The upper half of each lane, those of a before those of b.
+inline Pairs upper_halves(Pairs a, Pairs b) {
+  static const std::uint16_t order[32] = {1,  3,  5,  7,  9,  11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31,
+                                          33, 35, 37, 39, 41, 43, 45, 47, 49, 51, 53, 55, 57, 59, 61, 63};
+  return _mm512_permutex2var_epi16(a, _mm512_loadu_si512(order), b);
+}
+
 /// sum + a.low · b.low + a.high · b.high in f32
 inline Vec dot_pairs(Vec sum, Pairs a, Pairs b) { return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b); }
 

@@ -9,6 +9,7 @@
 
 #include "backends/tiles/capability.hpp"
 #include "backends/tiles/key_block.hpp"
+#include "backends/tiles/plain_tiles.hpp"
 #include "backends/tiles/query_tile.hpp"
 #include "backends/tiles/scratch.hpp"
 
@@ -19,6 +20,7 @@ using kernels::Kernels;
 using tiles::HeadRows;
 using tiles::KeyBlock;
 using tiles::KeyCut;
+using tiles::PlainTiles;
 using tiles::QueryTile;
 using tiles::Scratch;
 
@@ -45,7 +47,10 @@ class SimdPlan final : public Plan {
   tiles::ScratchLayout layout(std::int64_t keys) const noexcept {
     return {kernels_, problem(), {.tiles = 1, .block_keys = block_keys_, .score_keys = keys, .copied_keys = keys}};
   }
-  void run_head(const Arguments& arguments, const HeadRows& head, float* own, const Scratch& scratch) const noexcept;
+  void run_head(const Arguments& arguments, const PlainTiles& plain, const HeadRows& head, float* own,
+                const Scratch& scratch) const noexcept;
+  void run_tile(const Arguments& arguments, const HeadRows& head, const KeyBlock& all, const KeyCut& cut,
+                std::int64_t row, float* own, const Scratch& scratch) const noexcept;
   template <typename Visit>
   void for_each_part(const QueryTile& tile, const KeyBlock& all, const KeyCut& cut, float* scores,
                      Visit visit) const noexcept;
@@ -63,37 +68,44 @@ Status SimdPlan::execute(const Arguments& arguments, std::span<std::byte> worksp
     longest = std::max(longest, arguments.member(member).keys);
   const tiles::ScratchLayout memory_layout = layout(longest);
   const Scratch scratch = memory_layout.shared(memory);
+  const PlainTiles plain(kernels_, arguments);
   for (std::int64_t member = 0; member < arguments.members; ++member)
     for (std::int64_t kv_head = 0; kv_head < arguments.kv_heads; ++kv_head)
-      run_head(arguments, tiles::head_rows(arguments, member, kv_head), memory_layout.tile(memory, 0), scratch);
+      run_head(arguments, plain, tiles::head_rows(arguments, member, kv_head), memory_layout.tile(memory, 0), scratch);
   return Status::ok;
 }
 
 /// What has to be converted or copied of keys and values is, once for all tiles of the head.
-void SimdPlan::run_head(const Arguments& arguments, const HeadRows& head, float* own,
+void SimdPlan::run_head(const Arguments& arguments, const PlainTiles& plain, const HeadRows& head, float* own,
                         const Scratch& scratch) const noexcept {
   if (head.count == 0) return;
   const int users = static_cast<int>(std::min<std::int64_t>((head.count + kernels_.lanes - 1) / kernels_.lanes, 64));
   const KeyBlock all =
       tiles::key_block(kernels_, arguments, head.member, head.kv_head, 0, head.member.keys, users, scratch.copy);
   const KeyCut cut({0, all.count}, kernels_.key_rows, problem().head_dim, problem().value_dim);
-  for (std::int64_t row = 0; row < head.count; row += kernels_.lanes) {
-    QueryTile tile;
-    tile.open(kernels_, arguments, head, row, own, scratch);
-    tile.write_at_once();
-    compute(tile, all, cut, false, scratch);
-    if (!tile.close()) {
-      tile.reset(true);
-      compute(tile, all, cut, true, scratch);
-      tile.close();
-    }
-    if (arguments.weights.data == nullptr) continue;
-    tile.clear_weights();
-    for_each_part(tile, all, cut, scratch.scores, [&](const KeyBlock& part, float* weights) {
-      if (!tile.keeps_weights()) tile.recompute_weights(part, weights);
-      tile.write_weights(part, weights);
-    });
+  const bool is_plain = cut.one_block() && plain.take(all);
+  for (std::int64_t row = 0; row < head.count; row += kernels_.lanes)
+    if (!is_plain || !plain.attend(head, row, all, {}, own, scratch))
+      run_tile(arguments, head, all, cut, row, own, scratch);
+}
+
+void SimdPlan::run_tile(const Arguments& arguments, const HeadRows& head, const KeyBlock& all, const KeyCut& cut,
+                        std::int64_t row, float* own, const Scratch& scratch) const noexcept {
+  QueryTile tile;
+  tile.open(kernels_, arguments, head, row, own, scratch);
+  tile.write_at_once();
+  compute(tile, all, cut, false, scratch);
+  if (!tile.close()) {
+    tile.reset(true);
+    compute(tile, all, cut, true, scratch);
+    tile.close();
   }
+  if (arguments.weights.data == nullptr) return;
+  tile.clear_weights();
+  for_each_part(tile, all, cut, scratch.scores, [&](const KeyBlock& part, float* weights) {
+    if (!tile.keeps_weights()) tile.recompute_weights(part, weights);
+    tile.write_weights(part, weights);
+  });
 }
 
 /// Calls visit(part, scores) for what the tile attends of each block; the parts' scores follow each other.

@@ -87,7 +87,7 @@ void DecodeRows::find_rows() noexcept {
   attended_ = {std::numeric_limits<std::int64_t>::max(), 0};
   for (int r = 0; r < count_; ++r) {
     Row& row = rows_[static_cast<std::size_t>(r)];
-    row.head = head_.kv_head * arguments_.group() + r / head_.member.queries;
+    row.head = head_.first_head + r / head_.member.queries;
     row.query = r % head_.member.queries;
     row.keys = arguments_.attended_keys(head_.member, row.query);
     if (row.keys.begin < row.keys.end)

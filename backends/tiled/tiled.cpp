@@ -17,6 +17,7 @@
 #include "backends/tiled/work_list.hpp"
 #include "backends/tiles/capability.hpp"
 #include "backends/tiles/key_block.hpp"
+#include "backends/tiles/plain_tiles.hpp"
 #include "backends/tiles/query_tile.hpp"
 #include "backends/tiles/rows.hpp"
 #include "backends/tiles/scratch.hpp"
@@ -32,6 +33,7 @@ using tiled::max_tiles_per_item;
 using tiled::Tiling;
 using tiled::WorkList;
 using tiles::HeadRows;
+using tiles::PlainTiles;
 using tiles::QueryTile;
 using tiles::Scratch;
 
@@ -62,6 +64,14 @@ struct Survey {
 struct Following {
   tiles::BlockAhead block;
   kernels::Ahead queries;
+};
+
+/// What the items of a call have in common.
+struct Call {
+  const Arguments& arguments;
+  const WorkList& work;
+  int threads;
+  PlainTiles plain;
 };
 
 /// Writes out what the tile has come to. attend_carefully() is to go over its keys once more, should that be needed.
@@ -105,12 +115,13 @@ class TiledPlan final : public Plan {
  private:
   Survey survey(const Arguments& arguments) const noexcept;
   WorkList work_list(std::int64_t members, std::int64_t longest_queries, int threads) const noexcept;
-  Following follow(const Arguments& arguments, const Item& item, int threads) const noexcept;
-  bool at_hand(const Arguments& arguments, const HeadRows& head, const Item& item, int threads) const noexcept;
-  void run_item(const Arguments& arguments, const Item& item, int tile_count, int threads, const Following& following,
-                float* memory) const noexcept;
-  void run_in_one_block(const Arguments& arguments, const HeadRows& head, std::int64_t first_row, int tile_count,
-                        const Following& following, float* memory) const noexcept;
+  Following follow(const Call& call, std::int64_t index) const noexcept;
+  bool at_hand(const Call& call, const HeadRows& head, const Item& item) const noexcept;
+  void run_item(const Call& call, std::int64_t index, float* memory) const noexcept;
+  void run_in_one_block(const Call& call, const HeadRows& head, std::int64_t first_row, const Following& following,
+                        float* memory) const noexcept;
+  void run_tile(const Arguments& arguments, const HeadRows& head, std::int64_t row, const tiles::KeyBlock& block,
+                const tiles::BlockAhead& ahead, float* own, const Scratch& shared) const noexcept;
 
   const Kernels& kernels_;
   tiled::Grain grain_;
@@ -152,11 +163,9 @@ Status TiledPlan::execute(const Arguments& arguments, std::span<std::byte> works
 
   const int threads = chosen.num_threads();
   const WorkList work = work_list(arguments.members, found.longest_queries, threads);
+  const Call call{arguments, work, threads, {kernels_, arguments}};
   const auto run = [&](std::int64_t item, int worker) noexcept {
-    const std::int64_t next = item + threads;
-    const Following following = next < work.size() ? follow(arguments, work[next], threads) : Following{};
-    run_item(arguments, work[item], work.tiles_per_item(), threads, following,
-             memory + static_cast<std::size_t>(worker) * scratch_.floats());
+    run_item(call, item, memory + static_cast<std::size_t>(worker) * scratch_.floats());
   };
   chosen.parallel_for(work.size(), run);
   if (found.most_chunks > 0) {
@@ -166,35 +175,40 @@ Status TiledPlan::execute(const Arguments& arguments, std::span<std::byte> works
   return Status::ok;
 }
 
-Following TiledPlan::follow(const Arguments& arguments, const Item& item, int threads) const noexcept {
+/// What comes after that item on the same thread.
+Following TiledPlan::follow(const Call& call, std::int64_t index) const noexcept {
+  if (index + call.threads >= call.work.size()) return {};
+  const Arguments& arguments = call.arguments;
+  const Item item = call.work[index + call.threads];
   const HeadRows head = tiles::head_rows(arguments, item.member, item.kv_head);
   if (arguments.window_left >= 0 || decode_.takes(head)) return {};
   // What fits L1 is there in time where a core fetches ahead by itself; asking for it costs 1 to 8 % on Zen 5.
   if (key_value_bytes(arguments, head) <= unasked_bytes_) return {};
   const kernels::Ahead queries = tiles::queries_ahead(arguments, head, item.first_row, kernels_.lanes);
-  if (at_hand(arguments, head, item, threads)) return {{}, queries};
+  if (at_hand(call, head, item)) return {{}, queries};
   return {walk_.beginning(arguments, head, {0, head.member.keys}), queries};
 }
 
 /// Has the thread most likely read the head's keys and values for the item before? Asking for them costs 1 to 3 % of
 /// short calls on two Zen 5 cores.
-bool TiledPlan::at_hand(const Arguments& arguments, const HeadRows& head, const Item& item,
-                        int threads) const noexcept {
-  return item.turn >= threads && key_value_bytes(arguments, head) <= kept_bytes_;
+bool TiledPlan::at_hand(const Call& call, const HeadRows& head, const Item& item) const noexcept {
+  return item.turn >= call.threads && key_value_bytes(call.arguments, head) <= kept_bytes_;
 }
 
-void TiledPlan::run_item(const Arguments& arguments, const Item& item, int tile_count, int threads,
-                         const Following& following, float* memory) const noexcept {
+void TiledPlan::run_item(const Call& call, std::int64_t index, float* memory) const noexcept {
+  const Arguments& arguments = call.arguments;
+  const Item item = call.work[index];
   const HeadRows head = tiles::head_rows(arguments, item.member, item.kv_head);
   if (decode_.takes(head)) return;
+  const Following following = follow(call, index);
   const KeyRange all{0, head.member.keys};
-  if (walk_.in_one_block(arguments, all))
-    return run_in_one_block(arguments, head, item.first_row, tile_count, following, memory);
+  if (walk_.in_one_block(arguments, all)) return run_in_one_block(call, head, item.first_row, following, memory);
   const Scratch shared = scratch_.shared(memory);
   QueryTile tile[max_tiles_per_item];
   int open = 0;
   KeyRange keys{head.member.keys, 0};
-  for (std::int64_t row = item.first_row; open < tile_count && row < head.count; row += kernels_.lanes) {
+  for (std::int64_t row = item.first_row; open < call.work.tiles_per_item() && row < head.count;
+       row += kernels_.lanes) {
     tiles::fetch(tiles::queries_ahead(arguments, head, row + kernels_.lanes, kernels_.lanes));
     tile[open].open(kernels_, arguments, head, row, scratch_.tile(memory, open), shared);
     tile[open].write_at_once();
@@ -202,7 +216,7 @@ void TiledPlan::run_item(const Arguments& arguments, const Item& item, int tile_
     if (range.begin < range.end) keys = {std::min(keys.begin, range.begin), std::max(keys.end, range.end)};
     ++open;
   }
-  const bool kept = at_hand(arguments, head, item, threads);
+  const bool kept = at_hand(call, head, item);
   walk_.attend(arguments, head, {tile, static_cast<std::size_t>(open)}, all, keys, false, kept, following.block,
                shared);
   tiles::fetch(following.queries);
@@ -214,26 +228,36 @@ void TiledPlan::run_item(const Arguments& arguments, const Item& item, int tile_
 
 /// Tiles that see all keys at once need not wait for each other: each in the same memory, which stays in L1. The block
 /// may be a copy in the shared scratch memory, so it is made once and nothing else that makes one is called.
-void TiledPlan::run_in_one_block(const Arguments& arguments, const HeadRows& head, std::int64_t first_row,
-                                 int tile_count, const Following& following, float* memory) const noexcept {
+void TiledPlan::run_in_one_block(const Call& call, const HeadRows& head, std::int64_t first_row,
+                                 const Following& following, float* memory) const noexcept {
   const Scratch shared = scratch_.shared(memory);
-  const tiles::KeyBlock block =
-      tiles::key_block(kernels_, arguments, head.member, head.kv_head, 0, head.member.keys, tile_count, shared.copy);
+  const int tile_count = call.work.tiles_per_item();
+  const tiles::KeyBlock block = tiles::key_block(kernels_, call.arguments, head.member, head.kv_head, 0,
+                                                 head.member.keys, tile_count, shared.copy);
+  const bool plain = call.plain.take(block);
   const std::int64_t end = std::min(first_row + tile_count * kernels_.lanes, head.count);
-  tiles::BlockAhead ahead = following.block;
+  float* const own = scratch_.tile(memory, 0);
   for (std::int64_t row = first_row; row < end; row += kernels_.lanes) {
+    const tiles::BlockAhead ahead = row == first_row ? following.block : tiles::BlockAhead{};
     const bool last = row + kernels_.lanes >= end;
-    QueryTile tile;
-    tile.open(kernels_, arguments, head, row, scratch_.tile(memory, 0), shared);
-    tile.write_at_once();
     tiles::fetch(last ? following.queries
-                      : tiles::queries_ahead(arguments, head, row + kernels_.lanes, kernels_.lanes));
-    if (tile.attend(block, false, ahead)) ahead = {};
-    close(tile, [&] { tile.attend(block, true, {}); });
-    if (arguments.weights.data == nullptr) continue;
-    tile.clear_weights();
-    walk_.write_weights(tile, block, shared);
+                      : tiles::queries_ahead(call.arguments, head, row + kernels_.lanes, kernels_.lanes));
+    if (!plain || !call.plain.attend(head, row, block, ahead.keys, own, shared))
+      run_tile(call.arguments, head, row, block, ahead, own, shared);
   }
+}
+
+void TiledPlan::run_tile(const Arguments& arguments, const HeadRows& head, std::int64_t row,
+                         const tiles::KeyBlock& block, const tiles::BlockAhead& ahead, float* own,
+                         const Scratch& shared) const noexcept {
+  QueryTile tile;
+  tile.open(kernels_, arguments, head, row, own, shared);
+  tile.write_at_once();
+  tile.attend(block, false, ahead);
+  close(tile, [&] { tile.attend(block, true, {}); });
+  if (arguments.weights.data == nullptr) return;
+  tile.clear_weights();
+  walk_.write_weights(tile, block, shared);
 }
 
 std::string TiledPlan::describe(const Extents& extents, int num_threads) const {

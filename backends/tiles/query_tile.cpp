@@ -15,20 +15,6 @@ constexpr float infinity = std::numeric_limits<float>::infinity();
 
 }  // namespace
 
-HeadRows head_rows(const Arguments& arguments, std::int64_t member, std::int64_t kv_head) noexcept {
-  const Member m = arguments.member(member);
-  return {m, member, kv_head, arguments.group() * m.queries};
-}
-
-kernels::Ahead queries_ahead(const Arguments& arguments, const HeadRows& head, std::int64_t first_row,
-                             int lanes) noexcept {
-  if (first_row >= head.count) return {};
-  const std::int64_t query = first_row % head.member.queries;
-  return rows_ahead(arguments.query, head.member.batch,
-                    head.kv_head * arguments.group() + first_row / head.member.queries, head.member.first_query + query,
-                    std::min<std::int64_t>(lanes, head.member.queries - query));
-}
-
 std::size_t QueryTile::scratch_floats(const kernels::Kernels& kernels, std::int64_t head_dim,
                                       std::int64_t value_dim) noexcept {
   return padded_floats((head_dim + value_dim + 3) * kernels.lanes);
@@ -67,22 +53,17 @@ void QueryTile::open(const kernels::Kernels& kernels, const Arguments& arguments
 
 void QueryTile::find_places() noexcept {
   Place at{first_row_ / head_->member.queries, first_row_ % head_->member.queries};
-  at.head += head_->kv_head * arguments_->group();
+  at.head += head_->first_head;
   for (int lane = 0; lane < rows_; ++lane) {
     places_[static_cast<std::size_t>(lane)] = at;
     if (++at.query == head_->member.queries) at = {at.head + 1, 0};
   }
 }
 
-void QueryTile::find_rows(const TensorLayout& tensor, std::int64_t batch, std::int64_t first_in_member,
+void QueryTile::find_rows(const TensorLayout& tensor, std::int64_t first_in_member,
                           std::int64_t* index) const noexcept {
-  std::int64_t next = 0;
-  for (int lane = 0; lane < rows_; ++lane) {
-    const Place at = places_[static_cast<std::size_t>(lane)];
-    if (lane == 0 || at.query == 0) next = index_of(tensor, batch, at.head, first_in_member + at.query);
-    index[lane] = next;
-    next += tensor.strides[2];
-  }
+  for_rows(tensor, *head_, first_in_member, first_row_, rows_,
+           [index](std::int64_t lane, std::int64_t at) { index[lane] = at; });
 }
 
 void QueryTile::find_ranges() noexcept {
@@ -110,7 +91,7 @@ void QueryTile::load_queries() noexcept {
   const TensorView& query = arguments_->query;
   const float* rows[max_lanes];
   std::int64_t first[max_lanes];
-  find_rows(query, head_->member.batch, head_->member.first_query, first);
+  find_rows(query, head_->member.first_query, first);
   for (int lane = 0; lane < rows_; ++lane)
     rows[lane] = read_row(*kernels_, query, first[lane], query.strides[3], arguments_->head_dim,
                           shared_->rows.rows + lane * shared_->rows.stride);
@@ -122,7 +103,7 @@ void QueryTile::load_query_pairs() noexcept {
   const TensorView& query = arguments_->query;
   const std::uint16_t* rows[max_lanes];
   std::int64_t first[max_lanes];
-  find_rows(query, head_->member.batch, head_->member.first_query, first);
+  find_rows(query, head_->member.first_query, first);
   for (int lane = 0; lane < rows_; ++lane) {
     const std::uint16_t* elements = query.as<std::uint16_t>() + first[lane];
     rows[lane] = elements;

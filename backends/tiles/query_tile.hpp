@@ -1,7 +1,4 @@
-// A query tile: up to `lanes` queries that share a key/value head, on their way through the key blocks.
-//
-// The rows of a (member, kv head) are its group's queries, head after head: row r is query r % Sq of the group's
-// head r / Sq. A tile takes consecutive rows, so the few queries of a decode step and of several heads fill one tile.
+// A query tile: up to `lanes` consecutive rows of a (member, kv head), on their way through the key blocks.
 #pragma once
 
 #include <array>
@@ -11,25 +8,13 @@
 #include <attune/arguments.hpp>
 
 #include "backends/kernels/kernels.hpp"
+#include "backends/tiles/head_rows.hpp"
 #include "backends/tiles/key_block.hpp"
+#include "backends/tiles/plain_tiles.hpp"
 #include "backends/tiles/rows.hpp"
 #include "backends/tiles/scratch.hpp"
 
 namespace attune::tiles {
-
-/// Whose rows these are.
-struct HeadRows {
-  Member member;
-  std::int64_t index = 0;  // of the member: 0 … B − 1
-  std::int64_t kv_head = 0;
-  std::int64_t count = 0;  // group · queries
-};
-
-HeadRows head_rows(const Arguments& arguments, std::int64_t member, std::int64_t kv_head) noexcept;
-
-/// The first tile's queries of those rows, as far as they are one head's.
-kernels::Ahead queries_ahead(const Arguments& arguments, const HeadRows& head, std::int64_t first_row,
-                             int lanes) noexcept;
 
 using kernels::TileState;
 
@@ -46,11 +31,7 @@ class QueryTile {
 
   /// Lets add_values() write the output itself where one part has all keys: for tiles that are closed and neither saved
   /// nor joined with others.
-  void write_at_once() noexcept {
-    constexpr std::int64_t few_values = 8192;  // 32 KiB: more of them are read from L2 once for every few rows
-    at_once_ = pairs_ == nullptr && arguments_->value_dim > 0 &&
-               arguments_->value_dim * (attended_.end - attended_.begin) <= few_values;
-  }
+  void write_at_once() noexcept { at_once_ = writes_rows(*arguments_, pairs_, attended_.end - attended_.begin); }
 
   /// Back to the state before the first key. A sink belongs to one part only where keys are split.
   void reset(bool with_sinks) noexcept;
@@ -121,9 +102,8 @@ class QueryTile {
   KeyRange wanted(KeyRange keys) const noexcept;
   kernels::VectorsInUse vectors_in_use(const KeyBlock& part) const noexcept;
   void score_part(const KeyBlock& part, const kernels::Ahead& ahead, float* scores, float* row_max) const noexcept;
-  /// The tensor's index of each lane's row; sequences begin at row first_in_member of its third axis.
-  void find_rows(const TensorLayout& tensor, std::int64_t batch, std::int64_t first_in_member,
-                 std::int64_t* index) const noexcept;
+  /// The tensor's index of each lane's row.
+  void find_rows(const TensorLayout& tensor, std::int64_t first_in_member, std::int64_t* index) const noexcept;
   void find_places() noexcept;
   void find_ranges() noexcept;
   void load_queries() noexcept;
@@ -139,6 +119,7 @@ class QueryTile {
   bool write_tensor(const MutableTensorView& tensor, std::int64_t count, std::int64_t first_in_member,
                     std::int64_t first_element, Write write) const noexcept;
   bool write_out() noexcept;
+  void find_pair_rows(std::uint16_t** rows) const noexcept;
   bool write_weighted(const float* weights, const KeyBlock& part) noexcept;
   void write_lse() const noexcept;
 

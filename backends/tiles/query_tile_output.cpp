@@ -14,7 +14,7 @@ template <typename Write>
 bool QueryTile::write_tensor(const MutableTensorView& tensor, std::int64_t count, std::int64_t first_in_member,
                              std::int64_t first_element, Write write) const noexcept {
   std::int64_t first[max_lanes];
-  find_rows(tensor, head_->member.batch, first_in_member, first);
+  find_rows(tensor, first_in_member, first);
   for (int lane = 0; lane < rows_; ++lane) first[lane] += first_element * tensor.strides[3];
   return write_rows(*kernels_, count, tensor, first, rows_, shared_->rows, write);
 }
@@ -34,10 +34,8 @@ bool QueryTile::write_out() noexcept {
   kernels_->normalisers(state_.l, vectors_, factor);
   const MutableTensorView& out = arguments_->out;
   if (pairs_ != nullptr && out.dtype == DType::bf16 && out.strides[3] == 1) {
-    std::int64_t first[max_lanes];
     std::uint16_t* rows[max_lanes];
-    find_rows(out, head_->member.batch, head_->member.first_query, first);
-    for (int lane = 0; lane < rows_; ++lane) rows[lane] = out.as<std::uint16_t>() + first[lane];
+    find_pair_rows(rows);
     return pairs_->store_rows(state_.out, arguments_->value_dim, factor, rows, rows_);
   }
   return write_tensor(out, arguments_->value_dim, head_->member.first_query, 0, [&](float* const* rows) {
@@ -45,10 +43,24 @@ bool QueryTile::write_out() noexcept {
   });
 }
 
+/// Where pairs write rows of bf16.
+void QueryTile::find_pair_rows(std::uint16_t** rows) const noexcept {
+  const MutableTensorView& out = arguments_->out;
+  std::int64_t first[max_lanes];
+  find_rows(out, head_->member.first_query, first);
+  for (int lane = 0; lane < rows_; ++lane) rows[lane] = out.as<std::uint16_t>() + first[lane];
+}
+
 /// The values of one part are all that is summed up: they need not go through the tile's sums.
 bool QueryTile::write_weighted(const float* weights, const KeyBlock& part) noexcept {
   alignas(64) float factor[max_lanes];
   kernels_->normalisers(state_.l, vectors_, factor);
+  if (pairs_ != nullptr) {
+    std::uint16_t* rows[max_lanes];
+    find_pair_rows(rows);
+    return pairs_->weighted_rows(reinterpret_cast<const std::uint32_t*>(weights), part.count, part.value_pairs,
+                                 arguments_->value_dim, factor, rows, rows_);
+  }
   return write_tensor(arguments_->out, arguments_->value_dim, head_->member.first_query, 0, [&](float* const* rows) {
     return kernels_->weighted_rows(weights, part.count, part.values, part.value_stride, arguments_->value_dim, factor,
                                    rows, rows_);
@@ -58,7 +70,7 @@ bool QueryTile::write_weighted(const float* weights, const KeyBlock& part) noexc
 void QueryTile::write_lse() const noexcept {
   const MutableTensorView& lse = arguments_->lse;
   std::int64_t index[max_lanes];
-  find_rows(lse, head_->member.batch, head_->member.first_query, index);
+  find_rows(lse, head_->member.first_query, index);
   for (int lane = 0; lane < rows_; ++lane) {
     lse.as<float>()[index[lane]] = log_sum_exp(state_.m[lane], state_.l[lane], natural_);
   }
@@ -67,7 +79,7 @@ void QueryTile::write_lse() const noexcept {
 void QueryTile::clear_weights() const noexcept {
   const MutableTensorView& weights = arguments_->weights;
   std::int64_t first[max_lanes];
-  find_rows(weights, head_->member.batch, 0, first);
+  find_rows(weights, 0, first);
   for (int lane = 0; lane < rows_; ++lane) {
     float* row = weights.as<float>() + first[lane];
     for (std::int64_t key = 0; key < weights.shape[3]; ++key) row[key * weights.strides[3]] = 0.0f;

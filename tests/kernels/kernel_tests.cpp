@@ -760,6 +760,39 @@ TEST_P(PairTest, StoreRowsWritesItsRowsAsNarrowRoundsThem) {
     }
 }
 
+TEST_P(PairTest, WeightedRowsAreTheBitsOfSumsThatAreStored) {
+  const int lanes = kernels().lanes;
+  for (const std::int64_t dim : {1, 5, 16, 33, 64, 72})
+    for (const std::int64_t count : counts())
+      for (const int used : {1, lanes / 2 - 1, lanes / 2, lanes - 3, lanes}) {
+        const std::int64_t steps = (count + 1) / 2;
+        const auto weights = random_bf16(2 * steps * lanes);
+        Tile weight_pairs(steps * lanes), sums(dim * lanes), factor(lanes);
+        std::memcpy(weight_pairs, weights.data(), weights.size() * sizeof weights[0]);
+        fill(factor, lanes);
+        factor[0] = 1e-39f;  // subnormal elements
+        auto values = random_bf16(count * dim);
+        std::vector<std::uint32_t> value_pairs(static_cast<std::size_t>(steps * dim));
+        std::vector<std::uint16_t> expected(static_cast<std::size_t>(lanes * dim), std::uint16_t{42}), got = expected;
+        std::vector<std::uint16_t*> expected_rows, rows;
+        for (int lane = 0; lane < lanes; ++lane) {
+          expected_rows.push_back(expected.data() + lane * dim);
+          rows.push_back(got.data() + lane * dim);
+        }
+        const auto* pointer = reinterpret_cast<const std::uint32_t*>(static_cast<const float*>(weight_pairs));
+        const auto write = [&] {
+          pairs().pair_values(values.data(), dim, count, dim, value_pairs.data());
+          return pairs().weighted_rows(pointer, count, value_pairs.data(), dim, factor, rows.data(), used);
+        };
+        EXPECT_TRUE(write());
+        pairs().weighted_sum(pointer, count, value_pairs.data(), dim, 2, false, {}, Start::zero, nullptr, sums);
+        EXPECT_TRUE(pairs().store_rows(sums, dim, factor, expected_rows.data(), used));
+        ASSERT_EQ(got, expected) << "dim " << dim << ", keys " << count << ", rows " << used;
+        values.back() = 0x7fc0;
+        EXPECT_FALSE(write());
+      }
+}
+
 TEST_P(PairTest, ScoresAreScaledDotProducts) {
   const int lanes = kernels().lanes;
   for (const std::int64_t dim : {2, 6, 64})

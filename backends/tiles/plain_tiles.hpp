@@ -1,0 +1,50 @@
+// Tiles that leave nothing to decide: no option touches their scores, all keys are in one block, and what they come to
+// is written at once. The kernels one after the other give the same bits as a QueryTile, and in short sequences most
+// of the time between them is what a QueryTile would find out anew for each head (S = 16 on one Zen 5 core: a sixth).
+#pragma once
+
+#include <cstdint>
+
+#include <attune/arguments.hpp>
+
+#include "backends/kernels/kernels.hpp"
+#include "backends/tiles/head_rows.hpp"
+#include "backends/tiles/key_block.hpp"
+#include "backends/tiles/scratch.hpp"
+
+namespace attune::tiles {
+
+/// May tiles over so many keys multiply weights and values straight into rows of the output? Those of more values
+/// would read them from L2 once for every few rows.
+bool writes_rows(const Arguments& arguments, const kernels::PairKernels* pairs, std::int64_t keys) noexcept;
+
+class PlainTiles {
+ public:
+  /// Of one call. Both outlive the object.
+  PlainTiles(const kernels::Kernels& kernels, const Arguments& arguments) noexcept;
+
+  /// Are tiles over this block, which has all of their keys, plain?
+  bool take(const KeyBlock& block) const noexcept {
+    return plain_ && block.count > 0 && writes_rows(arguments_, pairs_, block.count);
+  }
+
+  /// Attends the rows first_row … of the head, as many as there are and fit, and writes them. `own` is a tile's memory.
+  /// False when some output is NaN or infinite: then a QueryTile has to tell whether that is right.
+  bool attend(const HeadRows& head, std::int64_t first_row, const KeyBlock& block, const kernels::Ahead& ahead,
+              float* own, const Scratch& shared) const noexcept;
+
+ private:
+  bool attend_floats(const HeadRows& head, std::int64_t first_row, int rows, const KeyBlock& block,
+                     const kernels::Ahead& ahead, float* queries, const Scratch& shared) const noexcept;
+  bool attend_pairs(const HeadRows& head, std::int64_t first_row, int rows, const KeyBlock& block,
+                    const kernels::Ahead& ahead, std::uint32_t* queries, const Scratch& shared) const noexcept;
+  int vectors(int rows) const noexcept { return rows <= kernels_.lanes / 2 ? 1 : 2; }
+
+  const kernels::Kernels& kernels_;
+  const Arguments& arguments_;
+  const kernels::PairKernels* pairs_;
+  float scale_;
+  bool plain_;
+};
+
+}  // namespace attune::tiles
