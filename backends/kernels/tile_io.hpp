@@ -14,6 +14,8 @@ inline void load_lanes(const float* const* rows, int count, std::int64_t dim, Ch
   alignas(64) float number[vector_lanes];
   each<vector_lanes>([&](int i) {
     from[i] = rows[all_lanes || i < count ? i : 0];
+    // One by one: g++ would load neighbouring addresses as a vector, which waits for the stores that wrote them.
+    __asm__("" : "+r"(from[i]));
     number[i] = static_cast<float>(i);
   });
   const auto in_use = load(number) < Vec(static_cast<float>(count));
