@@ -12,16 +12,27 @@ namespace {
 
 constexpr std::int64_t few_keys = 1024, usual_chunk = 512, most_usual_chunks = 16;
 
-/// Several items for each thread even out what they take, which differs most where later rows attend more keys; one
-/// thread takes the largest items.
-int choose_tiles_per_item(const WorkShape& shape, std::int64_t tiles_per_head, bool of_one_length) noexcept {
-  const std::int64_t items_per_thread = of_one_length ? 2 : 4;
+/// Items for each thread: as few as even out what they take, since each converts and reads a head's keys anew. Where
+/// heads do not come out even, twice as many; twice as many again where later rows attend more keys, which two for each
+/// thread even out, dealt from the longest to the shortest.
+std::int64_t items_per_thread(const WorkShape& shape, bool of_one_length) noexcept {
   const std::int64_t heads = shape.members * shape.kv_heads;
-  const std::int64_t wanted = shape.threads > 1 ? items_per_thread * shape.threads : 1;
+  const bool even = heads == 1 || heads % shape.threads == 0;
+  return (of_one_length ? 1 : 2) * (even ? 1 : 2);
+}
+
+/// One thread takes the largest items, several take each the same number of them.
+int choose_tiles_per_item(const WorkShape& shape, std::int64_t tiles_per_head, bool of_one_length) noexcept {
   const auto most = std::clamp<std::int64_t>(shape.rows_in_cache / shape.lanes, 1, max_tiles_per_item);
   if (shape.grain == Grain::small) return 1;
-  const std::int64_t tiles = heads * tiles_per_head / std::max<std::int64_t>(wanted, 1);
-  return static_cast<int>(std::clamp<std::int64_t>(shape.grain == Grain::large ? tiles_per_head : tiles, 1, most));
+  std::int64_t wanted = tiles_per_head;
+  if (shape.grain == Grain::balanced && shape.threads > 1) {
+    const std::int64_t tiles = shape.members * shape.kv_heads * tiles_per_head;
+    const std::int64_t items = shape.threads * items_per_thread(shape, of_one_length);
+    const std::int64_t rounds = std::max<std::int64_t>(divide_up(tiles, items * most), 1);
+    wanted = divide_up(tiles, items * rounds);
+  }
+  return static_cast<int>(std::clamp<std::int64_t>(wanted, 1, most));
 }
 
 }  // namespace

@@ -19,7 +19,7 @@ constexpr std::int64_t rows_in_cache(std::int64_t head_dim, std::int64_t value_d
 
 /// How many tiles an item takes.
 enum class Grain : std::uint8_t {
-  balanced,  // several items for each thread
+  balanced,  // as many for each thread as keep all of them busy
   small,     // one tile
   large      // as many as fit
 };

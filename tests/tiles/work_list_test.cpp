@@ -48,8 +48,19 @@ TEST(WorkList, NothingToDoIsNoItem) {
 TEST(WorkList, OneThreadTakesTheLargestItemsAndManyThreadsSmallerOnes) {
   EXPECT_EQ(WorkList({1, 1, 8192, 16, 1}, false).tiles_per_item(), max_tiles_per_item);
   EXPECT_EQ(WorkList({1, 1, 8192, 64, 1}, false).tiles_per_item() * 64, WorkShape{}.rows_in_cache);
-  EXPECT_GE(WorkList({1, 1, 256, 32, 2}, false).size(), 4);
-  EXPECT_GE(WorkList({1, 1, 256, 32, 2}, true).size(), 8);
+  EXPECT_EQ(WorkList({1, 1, 256, 32, 2}, false).size(), 2);
+  EXPECT_EQ(WorkList({1, 1, 256, 32, 2}, true).size(), 4);
+  EXPECT_EQ(WorkList({1, 3, 256, 32, 2}, false).size(), 6);
+  EXPECT_EQ(WorkList({1, 3, 256, 32, 2}, true).size(), 9);
+}
+
+TEST(WorkList, ThreadsTakeTheSameNumberOfLargeItems) {
+  for (const int threads : {2, 3, 16})
+    for (const std::int64_t tiles : {40, 72, 130, 1000}) {
+      const WorkList work({1, 1, tiles * 32, 32, threads, Grain::balanced, 1 << 20}, false);
+      const std::int64_t rounds = (work.size() + threads - 1) / threads;
+      EXPECT_LE(rounds * work.tiles_per_item() * threads, tiles + tiles / 8 + threads) << threads << ", " << tiles;
+    }
 }
 
 TEST(WorkList, RowsOfAnItemTakeHalfOfTheCache) {
