@@ -122,17 +122,41 @@ inline void narrow_bf16_vector(const float* from, std::uint16_t* to) {
 }
 #endif
 
+/// The last elements of a row, fewer than half_lanes.
+#if defined(__AVX512F__)
+inline __mmask16 first_lanes(std::int64_t count) { return static_cast<__mmask16>((1u << count) - 1); }
+inline void widen_part(const std::uint16_t* from, bool bf16, std::int64_t count, float* to) {
+  const __m256i bits = _mm256_maskz_loadu_epi16(first_lanes(count), from);
+  const __m512 wide =
+      bf16 ? _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16)) : _mm512_cvtph_ps(bits);
+  _mm512_mask_storeu_ps(to, first_lanes(count), wide);
+}
+inline void narrow_part(const float* from, bool bf16, std::int64_t count, std::uint16_t* to) {
+  const __m512 x = _mm512_maskz_loadu_ps(first_lanes(count), from);
+  const __m256i bits = bf16 ? _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded_to_bf16(x), 16))
+                            : _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT);
+  _mm256_mask_storeu_epi16(to, first_lanes(count), bits);
+}
+#else
+inline void widen_part(const std::uint16_t* from, bool bf16, std::int64_t count, float* to) {
+  for (std::int64_t i = 0; i < count; ++i) to[i] = widen(from[i], bf16);
+}
+inline void narrow_part(const float* from, bool bf16, std::int64_t count, std::uint16_t* to) {
+  for (std::int64_t i = 0; i < count; ++i) to[i] = bf16 ? narrow_bf16(from[i]) : narrow_f16(from[i]);
+}
+#endif
+
 void widen_row(const std::uint16_t* from, bool bf16, std::int64_t count, float* to) {
   std::int64_t i = 0;
   for (; i + half_lanes <= count; i += half_lanes) widen_vector(from + i, bf16, to + i);
-  for (; i < count; ++i) to[i] = widen(from[i], bf16);
+  if (i < count) widen_part(from + i, bf16, count - i, to + i);
 }
 
 void narrow_row(const float* from, bool bf16, std::int64_t count, std::uint16_t* to) {
   std::int64_t i = 0;
   for (; i + half_lanes <= count; i += half_lanes)
     bf16 ? narrow_bf16_vector(from + i, to + i) : narrow_f16_vector(from + i, to + i);
-  for (; i < count; ++i) to[i] = bf16 ? narrow_bf16(from[i]) : narrow_f16(from[i]);
+  if (i < count) narrow_part(from + i, bf16, count - i, to + i);
 }
 
 }  // namespace

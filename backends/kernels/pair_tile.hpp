@@ -39,36 +39,66 @@ inline Pairs narrow_pair(Vec low, Vec high) {
   return _mm512_mask_mov_epi16(_mm512_srli_epi32(rounded_to_bf16(low), 16), 0xaaaaaaaa, rounded_to_bf16(high));
 }
 
-/// The tile's columns become pairs before they become rows: half as much to transpose and to store.
+/// A tile's columns of one vector of lanes on their way to rows of bf16: they become pairs before they become rows,
+/// half as much to transpose and to store.
+class PairColumns {
+ public:
+  PairColumns(const float* tile, Vec factor) : tile_(tile), factor_(factor) {}
+
+  /// rows[r] from element d on, as many columns as a vector has elements.
+  void store(std::int64_t d, std::uint16_t* const* rows, int count) {
+    each<vector_lanes>([&](int i) { pairs_[i] = pair(d + 2 * i); });
+    transpose(pairs_);
+    each<vector_lanes>([&](int i) {
+      if (i < count) _mm512_storeu_si512(rows[i] + d, _mm512_castps_si512(pairs_[i]));
+    });
+  }
+
+  /// The last `left` columns, fewer than that; beside them stand zeros that are not stored.
+  void store_last(std::int64_t d, int left, std::uint16_t* const* rows, int count) {
+    each<vector_lanes>([&](int i) {
+      pairs_[i] = Vec(0.0f);
+      if (2 * i + 1 < left)
+        pairs_[i] = pair(d + 2 * i);
+      else if (2 * i < left)
+        pairs_[i] = _mm512_castsi512_ps(narrow_pair(scaled<0>(d + 2 * i), Vec(0.0f)));
+    });
+    transpose(pairs_);
+    const auto mask = static_cast<__mmask32>((1u << left) - 1);
+    each<vector_lanes>([&](int i) {
+      if (i < count) _mm512_mask_storeu_epi16(rows[i] + d, mask, _mm512_castps_si512(pairs_[i]));
+    });
+  }
+
+  /// Were all columns so far finite in the first `count` lanes?
+  bool finite(int count) const { return all_zero(check_[0] + check_[1], count); }
+
+ private:
+  template <int half>
+  Vec scaled(std::int64_t d) {
+    const Vec column = load(tile_ + d * tile_lanes);
+    check_[half] = multiply_add(column, Vec(0.0f), check_[half]);
+    return column * factor_;
+  }
+  Vec pair(std::int64_t d) { return _mm512_castsi512_ps(narrow_pair(scaled<0>(d), scaled<1>(d + 1))); }
+
+  const float* tile_;
+  Vec factor_;
+  Row<2> check_ = {Vec(0.0f), Vec(0.0f)};
+  Square pairs_;
+};
+
 bool store_pair_rows(const float* tile, std::int64_t dim, const float* factor, std::uint16_t* const* rows, int count) {
-  Row<2> check = {Vec(0.0f), Vec(0.0f)};
-  float scalar_check = 0.0f;
+  bool finite = true;
   for (int first = 0; first < count; first += vector_lanes) {
     const int used = std::min(count - first, vector_lanes);
-    const Vec factors = load(factor + first);
-    const auto scaled = [&](std::int64_t d) {
-      const Vec column = load(tile + d * tile_lanes + first);
-      check[d % 2] = multiply_add(column, Vec(0.0f), check[d % 2]);
-      return column * factors;
-    };
-    float* pairs[vector_lanes];
-    for (int lane = 0; lane < used; ++lane) pairs[lane] = reinterpret_cast<float*>(rows[first + lane]);
-    std::int64_t done = 0;
-    for (; done + row_elements <= dim; done += row_elements) {
-      Square columns;
-      each<vector_lanes>([&](int i) {
-        columns[i] = _mm512_castsi512_ps(narrow_pair(scaled(done + 2 * i), scaled(done + 2 * i + 1)));
-      });
-      store_square(columns, pairs, done / 2, used);
-    }
-    for (int lane = first; lane < first + used; ++lane)
-      for (std::int64_t d = done; d < dim; ++d) {
-        const float x = tile[d * tile_lanes + lane];
-        scalar_check += x * 0.0f;
-        rows[lane][d] = narrow_bf16(x * factor[lane]);
-      }
+    PairColumns columns(tile + first, load(factor + first));
+    std::int64_t d = 0;
+    for (; d + row_elements <= dim; d += row_elements) columns.store(d, rows + first, used);
+    if (d < dim) columns.store_last(d, static_cast<int>(dim - d), rows + first, used);
+    finite = finite && columns.finite(used);
   }
-  return xsimd::all(check[0] + check[1] == Vec(0.0f)) && scalar_check == 0.0f;
+  return finite;
 }
 
 template <int R, int V, bool scaled, typename P>
@@ -315,9 +345,6 @@ struct RowsOfPairs {
       _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), narrow);
     }
   }
-
- private:
-  static __mmask16 first_lanes(int count) { return static_cast<__mmask16>((1u << count) - 1); }
 };
 
 bool pair_weighted_rows(const std::uint32_t* weights, std::int64_t key_count, const std::uint32_t* values,

@@ -65,7 +65,7 @@ inline Vec load_row(const StoredAs<E>* p) {
 template <Element E>
 inline Vec load_row_part(const StoredAs<E>* p, int count) {
 #if defined(__AVX512F__)
-  const auto mask = static_cast<__mmask16>((1u << count) - 1);
+  const __mmask16 mask = first_lanes(count);
   if constexpr (E == Element::f32) {
     return _mm512_maskz_loadu_ps(mask, p);
   } else {
@@ -90,7 +90,7 @@ inline Vec load_row_part(const StoredAs<E>* p, int count) {
 /// Stores the first `count` < vector_lanes lanes and nothing beyond them.
 inline void store_row_part(float* p, Vec v, int count) {
 #if defined(__AVX512F__)
-  _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << count) - 1), v);
+  _mm512_mask_storeu_ps(p, first_lanes(count), v);
 #elif defined(__AVX2__)
   const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
   _mm256_maskstore_ps(p, _mm256_cmpgt_epi32(_mm256_set1_epi32(count), lanes), v);

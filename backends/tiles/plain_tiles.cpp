@@ -47,9 +47,10 @@ struct OneStep {
 
 }  // namespace
 
-bool writes_rows(const Arguments& arguments, const kernels::PairKernels* pairs, std::int64_t keys) noexcept {
+bool writes_rows(const kernels::Kernels& kernels, const Arguments& arguments, const kernels::PairKernels* pairs,
+                 std::int64_t keys) noexcept {
   constexpr std::int64_t few_bytes = 32768;
-  if (arguments.value_dim == 0) return false;
+  if (arguments.value_dim < kernels.lanes / 2) return false;
   if (pairs == nullptr) return keys * arguments.value_dim * std::int64_t{sizeof(float)} <= few_bytes;
   return keys * arguments.value_dim * std::int64_t{sizeof(std::uint16_t)} <= few_bytes &&
          arguments.out.dtype == DType::bf16 && arguments.out.strides[3] == 1;

@@ -15,8 +15,10 @@
 namespace attune::tiles {
 
 /// May tiles over so many keys multiply weights and values straight into rows of the output? Those of more values
-/// would read them from L2 once for every few rows.
-bool writes_rows(const Arguments& arguments, const kernels::PairKernels* pairs, std::int64_t keys) noexcept;
+/// would read them from L2 once for every few rows; and where columns do not fill a vector, half of the products would
+/// be in vain.
+bool writes_rows(const kernels::Kernels& kernels, const Arguments& arguments, const kernels::PairKernels* pairs,
+                 std::int64_t keys) noexcept;
 
 class PlainTiles {
  public:
@@ -25,7 +27,7 @@ class PlainTiles {
 
   /// Are tiles over this block, which has all of their keys, plain?
   bool take(const KeyBlock& block) const noexcept {
-    return plain_ && block.count > 0 && writes_rows(arguments_, pairs_, block.count);
+    return plain_ && block.count > 0 && writes_rows(kernels_, arguments_, pairs_, block.count);
   }
 
   /// Attends the rows first_row … of the head, as many as there are and fit, and writes them. `own` is a tile's memory.

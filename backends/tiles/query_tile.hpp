@@ -31,7 +31,9 @@ class QueryTile {
 
   /// Lets add_values() write the output itself where one part has all keys: for tiles that are closed and neither saved
   /// nor joined with others.
-  void write_at_once() noexcept { at_once_ = writes_rows(*arguments_, pairs_, attended_.end - attended_.begin); }
+  void write_at_once() noexcept {
+    at_once_ = writes_rows(*kernels_, *arguments_, pairs_, attended_.end - attended_.begin);
+  }
 
   /// Back to the state before the first key. A sink belongs to one part only where keys are split.
   void reset(bool with_sinks) noexcept;

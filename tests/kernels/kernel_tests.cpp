@@ -755,7 +755,7 @@ TEST_P(PairTest, StoreRowsWritesItsRowsAsNarrowRoundsThem) {
             ASSERT_EQ(rows[static_cast<std::size_t>(lane)][d], expected)
                 << "dim " << dim << ", lane " << lane << ", " << d;
           }
-        EXPECT_EQ(all_finite, expected_finite);
+        EXPECT_EQ(all_finite, expected_finite) << "dim " << dim << ", rows " << count;
       }
     }
 }
