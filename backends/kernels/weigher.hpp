@@ -36,9 +36,7 @@ class Weigher {
 
   [[gnu::always_inline]] void next_keys() {
     if (fours_ == 0) return;
-    add<4>();
-    scores_ += 4 * tile_lanes;
-    weights_ += Weights::vectors_of_four * tile_lanes;
+    store(sum_ + lane_, load(sum_ + lane_) + four_keys(load(shift_ + lane_)));
     if (--fours_ == 0 && lane_ + vector_lanes < lanes_) {
       end_vector();
       begin_vector(lane_ + vector_lanes);
@@ -47,9 +45,7 @@ class Weigher {
 
   /// All that is left. Did a maximum grow?
   bool finish() {
-    while (fours_ > 0) next_keys();
     end_vector();
-    // Fewer than four keys: the other vector has not begun.
     for (int lane = lane_ + vector_lanes; lane < lanes_; lane += vector_lanes) {
       begin_vector(lane);
       end_vector();
@@ -71,20 +67,26 @@ class Weigher {
     fours_ = step_.key_count / 4;
   }
 
+  /// The keys that the vector still has.
   void end_vector() {
-    const auto left = step_.key_count % 4;
-    if (left == 3) return add<3>();
-    if (left == 2) return add<2>();
-    if (left == 1) return add<1>();
-  }
-
-  template <int N>
-  [[gnu::always_inline]] void add() {
     const Vec shift = load(shift_ + lane_);
-    store(sum_ + lane_, load(sum_ + lane_) + Weights::template weigh<N>(scores_, shift, step_, weights_));
+    Vec sum = load(sum_ + lane_);
+    for (; fours_ > 0; --fours_) sum = sum + four_keys(shift);
+    const auto left = step_.key_count % 4;
+    if (left == 3) sum = sum + Weights::template weigh<3>(scores_, shift, step_, weights_);
+    if (left == 2) sum = sum + Weights::template weigh<2>(scores_, shift, step_, weights_);
+    if (left == 1) sum = sum + Weights::template weigh<1>(scores_, shift, step_, weights_);
+    store(sum_ + lane_, sum);
   }
 
-  const SoftmaxStep& step_;
+  [[gnu::always_inline]] Vec four_keys(Vec shift) {
+    const Vec sum = Weights::template weigh<4>(scores_, shift, step_, weights_);
+    scores_ += 4 * tile_lanes;
+    weights_ += Weights::vectors_of_four * tile_lanes;
+    return sum;
+  }
+
+  const SoftmaxStep step_;
   const int lanes_;
   int lane_;
   std::int64_t fours_;  // groups of four keys that the vector at lane_ still has
