@@ -4,7 +4,7 @@
 
 #include "backends/kernels/decode.hpp"
 #include "backends/kernels/half.hpp"
-#include "backends/kernels/pair_tile.hpp"
+#include "backends/kernels/pair_kernels.hpp"
 #include "backends/kernels/peak.hpp"
 #include "backends/kernels/row_tile.hpp"
 #include "backends/kernels/score_options.hpp"

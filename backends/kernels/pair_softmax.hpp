@@ -1,5 +1,5 @@
 // Softmax down the lanes of a block of scores, to weights in pairs of bf16: what f32 weights would cost in stores and
-// loads is saved. Needs vcvtne2ps2bf16; pair_tile.hpp includes this file where there is that instruction.
+// loads is saved. Needs vcvtne2ps2bf16; pair_kernels.hpp includes this file where there is that instruction.
 #pragma once
 
 #include "backends/kernels/pairs.hpp"

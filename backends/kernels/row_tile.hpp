@@ -2,7 +2,7 @@
 // in one block. Against value_tile.hpp it saves the transposition of the output and computes the lanes in use
 // alone, which is worth a tenth where keys are few; over several blocks its sums would have to be stored and loaded
 // like the others. The frame is one for all products, whose operands come as policies: RowsOfFloats here, RowsOfPairs
-// in pair_tile.hpp.
+// in pair_row_tile.hpp.
 #pragma once
 
 #include "backends/kernels/row_vector.hpp"
