@@ -39,15 +39,8 @@ inline std::uint16_t narrow_f16(float x) {
 
 #if defined(__AVX512F__)
 constexpr int half_lanes = 16;
-inline void widen_vector(const std::uint16_t* from, bool bf16, float* to) {
-  const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
-  const __m512 wide =
-      bf16 ? _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16)) : _mm512_cvtph_ps(bits);
-  _mm512_storeu_ps(to, wide);
-}
-inline void narrow_f16_vector(const float* from, std::uint16_t* to) {
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to),
-                      _mm512_cvtps_ph(_mm512_loadu_ps(from), _MM_FROUND_TO_NEAREST_INT));
+inline __m512 widened(__m256i bits, bool bf16) {
+  return bf16 ? _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16)) : _mm512_cvtph_ps(bits);
 }
 /// Each lane rounded to bf16, in its upper half; the lower one is of no meaning. In integers, since the instruction for
 /// it takes subnormals for 0.
@@ -58,31 +51,37 @@ inline __m512i rounded_to_bf16(__m512 x) {
   const __mmask16 nan = _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q);
   return _mm512_mask_or_epi32(nearest, nan, bits, _mm512_set1_epi32(0x400000));  // quiet
 }
-inline void narrow_bf16_vector(const float* from, std::uint16_t* to) {
-  const __m512i upper = _mm512_srli_epi32(rounded_to_bf16(_mm512_loadu_ps(from)), 16);
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm512_cvtepi32_epi16(upper));
+inline __m256i narrowed(__m512 x, bool bf16) {
+  return bf16 ? _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded_to_bf16(x), 16))
+              : _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT);
+}
+inline void widen_vector(const std::uint16_t* from, bool bf16, float* to) {
+  _mm512_storeu_ps(to, widened(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)), bf16));
+}
+inline void narrow_vector(const float* from, bool bf16, std::uint16_t* to) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), narrowed(_mm512_loadu_ps(from), bf16));
 }
 #elif defined(__AVX2__) && defined(__F16C__)
 constexpr int half_lanes = 8;
+inline __m256 widened(__m128i bits, bool bf16) {
+  return bf16 ? _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16)) : _mm256_cvtph_ps(bits);
+}
 inline void widen_vector(const std::uint16_t* from, bool bf16, float* to) {
-  const __m128i bits = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
-  const __m256 wide =
-      bf16 ? _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16)) : _mm256_cvtph_ps(bits);
-  _mm256_storeu_ps(to, wide);
+  _mm256_storeu_ps(to, widened(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)), bf16));
 }
-inline void narrow_f16_vector(const float* from, std::uint16_t* to) {
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm256_cvtps_ph(_mm256_loadu_ps(from), _MM_FROUND_TO_NEAREST_INT));
-}
-inline void narrow_bf16_vector(const float* from, std::uint16_t* to) {
-  const __m256 x = _mm256_loadu_ps(from);
+inline __m128i narrowed_to_bf16(__m256 x) {
   const __m256i bits = _mm256_castps_si256(x), upper = _mm256_srli_epi32(bits, 16);
   const __m256i odd = _mm256_and_si256(upper, _mm256_set1_epi32(1));
   __m256i rounded = _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
   rounded = _mm256_srli_epi32(rounded, 16);
   const __m256i quiet = _mm256_or_si256(upper, _mm256_set1_epi32(0x40));
   rounded = _mm256_blendv_epi8(rounded, quiet, _mm256_castps_si256(_mm256_cmp_ps(x, x, _CMP_UNORD_Q)));
-  const __m256i packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(rounded, rounded), 0x08);
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm256_castsi256_si128(packed));
+  return _mm256_castsi256_si128(_mm256_permute4x64_epi64(_mm256_packus_epi32(rounded, rounded), 0x08));
+}
+inline void narrow_vector(const float* from, bool bf16, std::uint16_t* to) {
+  const __m256 x = _mm256_loadu_ps(from);
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to),
+                   bf16 ? narrowed_to_bf16(x) : _mm256_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
 }
 #elif defined(__aarch64__)
 constexpr int half_lanes = 4;
@@ -90,11 +89,9 @@ inline void widen_vector(const std::uint16_t* from, bool bf16, float* to) {
   const uint16x4_t bits = vld1_u16(from);
   vst1q_f32(to, bf16 ? vreinterpretq_f32_u32(vshll_n_u16(bits, 16)) : vcvt_f32_f16(vreinterpret_f16_u16(bits)));
 }
-inline void narrow_f16_vector(const float* from, std::uint16_t* to) {
-  vst1_u16(to, vreinterpret_u16_f16(vcvt_f16_f32(vld1q_f32(from))));
-}
-inline void narrow_bf16_vector(const float* from, std::uint16_t* to) {
-  for (int i = 0; i < 4; ++i) to[i] = narrow_bf16(from[i]);
+inline void narrow_vector(const float* from, bool bf16, std::uint16_t* to) {
+  if (!bf16) return vst1_u16(to, vreinterpret_u16_f16(vcvt_f16_f32(vld1q_f32(from))));
+  for (int i = 0; i < half_lanes; ++i) to[i] = narrow_bf16(from[i]);
 }
 #else
 constexpr int half_lanes = 4;
@@ -114,11 +111,8 @@ inline void widen_vector(const std::uint16_t* from, bool bf16, float* to) {
   for (int i = 0; i < half_lanes; ++i) to[i] = widen(from[i], bf16);
 #endif
 }
-inline void narrow_f16_vector(const float* from, std::uint16_t* to) {
-  for (int i = 0; i < half_lanes; ++i) to[i] = narrow_f16(from[i]);
-}
-inline void narrow_bf16_vector(const float* from, std::uint16_t* to) {
-  for (int i = 0; i < half_lanes; ++i) to[i] = narrow_bf16(from[i]);
+inline void narrow_vector(const float* from, bool bf16, std::uint16_t* to) {
+  for (int i = 0; i < half_lanes; ++i) to[i] = bf16 ? narrow_bf16(from[i]) : narrow_f16(from[i]);
 }
 #endif
 
@@ -127,15 +121,11 @@ inline void narrow_bf16_vector(const float* from, std::uint16_t* to) {
 inline __mmask16 first_lanes(std::int64_t count) { return static_cast<__mmask16>((1u << count) - 1); }
 inline void widen_part(const std::uint16_t* from, bool bf16, std::int64_t count, float* to) {
   const __m256i bits = _mm256_maskz_loadu_epi16(first_lanes(count), from);
-  const __m512 wide =
-      bf16 ? _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16)) : _mm512_cvtph_ps(bits);
-  _mm512_mask_storeu_ps(to, first_lanes(count), wide);
+  _mm512_mask_storeu_ps(to, first_lanes(count), widened(bits, bf16));
 }
 inline void narrow_part(const float* from, bool bf16, std::int64_t count, std::uint16_t* to) {
   const __m512 x = _mm512_maskz_loadu_ps(first_lanes(count), from);
-  const __m256i bits = bf16 ? _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded_to_bf16(x), 16))
-                            : _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT);
-  _mm256_mask_storeu_epi16(to, first_lanes(count), bits);
+  _mm256_mask_storeu_epi16(to, first_lanes(count), narrowed(x, bf16));
 }
 #else
 inline void widen_part(const std::uint16_t* from, bool bf16, std::int64_t count, float* to) {
@@ -154,8 +144,7 @@ void widen_row(const std::uint16_t* from, bool bf16, std::int64_t count, float* 
 
 void narrow_row(const float* from, bool bf16, std::int64_t count, std::uint16_t* to) {
   std::int64_t i = 0;
-  for (; i + half_lanes <= count; i += half_lanes)
-    bf16 ? narrow_bf16_vector(from + i, to + i) : narrow_f16_vector(from + i, to + i);
+  for (; i + half_lanes <= count; i += half_lanes) narrow_vector(from + i, bf16, to + i);
   if (i < count) narrow_part(from + i, bf16, count - i, to + i);
 }
 

@@ -28,7 +28,7 @@ struct RowsOfPairs {
     if constexpr (V == 2) {
       _mm512_storeu_si512(p, upper_halves(rounded_to_bf16(columns[0]), rounded_to_bf16(columns[1])));
     } else {
-      const __m256i narrow = _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded_to_bf16(columns[0]), 16));
+      const __m256i narrow = narrowed(columns[0], true);
       if constexpr (partial) return _mm256_mask_storeu_epi16(p, first_lanes(left), narrow);
       _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), narrow);
     }

@@ -45,13 +45,9 @@ inline Vec load_row(const StoredAs<E>* p) {
     return load_unaligned(p);
   } else {
 #if defined(__AVX512F__)
-    const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
-    if constexpr (E == Element::f16) return _mm512_cvtph_ps(bits);
-    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
+    return widened(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)), E == Element::bf16);
 #elif defined(__AVX2__) && defined(__F16C__)
-    const __m128i bits = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
-    if constexpr (E == Element::f16) return _mm256_cvtph_ps(bits);
-    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16));
+    return widened(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)), E == Element::bf16);
 #else
     static_assert(half_lanes == vector_lanes);
     alignas(64) float wide[vector_lanes];
@@ -69,9 +65,7 @@ inline Vec load_row_part(const StoredAs<E>* p, int count) {
   if constexpr (E == Element::f32) {
     return _mm512_maskz_loadu_ps(mask, p);
   } else {
-    const __m256i bits = _mm256_maskz_loadu_epi16(mask, p);
-    if constexpr (E == Element::f16) return _mm512_cvtph_ps(bits);
-    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
+    return widened(_mm256_maskz_loadu_epi16(mask, p), E == Element::bf16);
   }
 #else
 #if defined(__AVX2__)

@@ -86,7 +86,7 @@ class Weigher {
     return sum;
   }
 
-  const SoftmaxStep step_;
+  const SoftmaxStep step_;  // a copy: for all that g++ knows, weights are written over the original
   const int lanes_;
   int lane_;
   std::int64_t fours_;  // groups of four keys that the vector at lane_ still has

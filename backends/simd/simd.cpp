@@ -83,7 +83,7 @@ void SimdPlan::run_head(const Arguments& arguments, const PlainTiles& plain, con
   const KeyBlock all =
       tiles::key_block(kernels_, arguments, head.member, head.kv_head, 0, head.member.keys, users, scratch.copy);
   const KeyCut cut({0, all.count}, kernels_.key_rows, problem().head_dim, problem().value_dim);
-  const bool is_plain = cut.one_block() && plain.take(all);
+  const bool is_plain = cut.one_block() && plain.suits(all);
   for (std::int64_t row = 0; row < head.count; row += kernels_.lanes)
     if (!is_plain || !plain.attend(head, row, all, {}, own, scratch))
       run_tile(arguments, head, all, cut, row, own, scratch);

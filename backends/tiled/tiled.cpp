@@ -56,6 +56,7 @@ std::int64_t key_value_bytes(const Arguments& arguments, const HeadRows& head) n
 /// What a call's members have in common for the division of work.
 struct Survey {
   std::int64_t longest_queries = 0;  // of the members whose keys are not split
+  bool alike = true;                 // are all of them as long, with as many keys, and none split?
   std::int64_t most_chunks = 0;      // of those whose keys are
   double pairs = 0;                  // of one head
 };
@@ -114,7 +115,7 @@ class TiledPlan final : public Plan {
 
  private:
   Survey survey(const Arguments& arguments) const noexcept;
-  WorkList work_list(std::int64_t members, std::int64_t longest_queries, int threads) const noexcept;
+  WorkList work_list(std::int64_t members, std::int64_t longest_queries, bool alike, int threads) const noexcept;
   Following follow(const Call& call, std::int64_t index) const noexcept;
   bool at_hand(const Call& call, const HeadRows& head, const Item& item) const noexcept;
   void run_item(const Call& call, std::int64_t index, float* memory) const noexcept;
@@ -134,14 +135,16 @@ class TiledPlan final : public Plan {
   Decode decode_;
 };
 
-WorkList TiledPlan::work_list(std::int64_t members, std::int64_t longest_queries, int threads) const noexcept {
+WorkList TiledPlan::work_list(std::int64_t members, std::int64_t longest_queries, bool alike,
+                              int threads) const noexcept {
   const Problem& p = problem();
-  return {{members, p.kv_heads, p.group() * longest_queries, kernels_.lanes, threads, grain_, rows_in_cache_},
+  return {{members, p.kv_heads, p.group() * longest_queries, kernels_.lanes, threads, grain_, rows_in_cache_, alike},
           p.causal};
 }
 
 Survey TiledPlan::survey(const Arguments& arguments) const noexcept {
   Survey result;
+  const Member first = arguments.members > 0 ? arguments.member(0) : Member{};
   for (std::int64_t b = 0; b < arguments.members; ++b) {
     const HeadRows head = tiles::head_rows(arguments, b, 0);
     const std::int64_t keys = head.member.keys;
@@ -149,6 +152,7 @@ Survey TiledPlan::survey(const Arguments& arguments) const noexcept {
       result.most_chunks = std::max(result.most_chunks, decode_.chunks(keys));
     else
       result.longest_queries = std::max(result.longest_queries, head.member.queries);
+    result.alike = result.alike && !decode_.takes(head) && head.member.queries == first.queries && keys == first.keys;
     result.pairs += static_cast<double>(head.member.queries) * static_cast<double>(keys);
   }
   return result;
@@ -162,7 +166,7 @@ Status TiledPlan::execute(const Arguments& arguments, std::span<std::byte> works
   auto* memory = reinterpret_cast<float*>(workspace.data());
 
   const int threads = chosen.num_threads();
-  const WorkList work = work_list(arguments.members, found.longest_queries, threads);
+  const WorkList work = work_list(arguments.members, found.longest_queries, found.alike, threads);
   const Call call{arguments, work, threads, {kernels_, arguments}};
   const auto run = [&](std::int64_t item, int worker) noexcept {
     run_item(call, item, memory + static_cast<std::size_t>(worker) * scratch_.floats());
@@ -175,13 +179,13 @@ Status TiledPlan::execute(const Arguments& arguments, std::span<std::byte> works
   return Status::ok;
 }
 
-/// What comes after that item on the same thread.
+/// What most likely comes after that item on the same thread.
 Following TiledPlan::follow(const Call& call, std::int64_t index) const noexcept {
   if (index + call.threads >= call.work.size()) return {};
   const Arguments& arguments = call.arguments;
   const Item item = call.work[index + call.threads];
   const HeadRows head = tiles::head_rows(arguments, item.member, item.kv_head);
-  if (arguments.window_left >= 0 || decode_.takes(head)) return {};
+  if (arguments.window_left >= 0 || item.first_row >= head.count || decode_.takes(head)) return {};
   // What fits L1 is there in time where a core fetches ahead by itself; asking for it costs 1 to 8 % on Zen 5.
   if (key_value_bytes(arguments, head) <= unasked_bytes_) return {};
   const kernels::Ahead queries = tiles::queries_ahead(arguments, head, item.first_row, kernels_.lanes);
@@ -199,7 +203,7 @@ void TiledPlan::run_item(const Call& call, std::int64_t index, float* memory) co
   const Arguments& arguments = call.arguments;
   const Item item = call.work[index];
   const HeadRows head = tiles::head_rows(arguments, item.member, item.kv_head);
-  if (decode_.takes(head)) return;
+  if (item.first_row >= head.count || decode_.takes(head)) return;  // there are items for the longest member
   const Following following = follow(call, index);
   const KeyRange all{0, head.member.keys};
   if (walk_.in_one_block(arguments, all)) return run_in_one_block(call, head, item.first_row, following, memory);
@@ -234,7 +238,7 @@ void TiledPlan::run_in_one_block(const Call& call, const HeadRows& head, std::in
   const int tile_count = call.work.tiles_per_item();
   const tiles::KeyBlock block = tiles::key_block(kernels_, call.arguments, head.member, head.kv_head, 0,
                                                  head.member.keys, tile_count, shared.copy);
-  const bool plain = call.plain.take(block);
+  const bool plain = call.plain.suits(block);
   const std::int64_t end = std::min(first_row + tile_count * kernels_.lanes, head.count);
   float* const own = scratch_.tile(memory, 0);
   for (std::int64_t row = first_row; row < end; row += kernels_.lanes) {
@@ -265,7 +269,7 @@ std::string TiledPlan::describe(const Extents& extents, int num_threads) const {
   const std::string end = " on " + std::to_string(threads) + " threads; workspace " +
                           std::to_string(workspace_bytes(extents, num_threads)) + " bytes";
   if (decode_.takes(problem().group() * extents.queries, extents.keys)) return decode_.describe(extents) + end;
-  const WorkList work = work_list(extents.batch, extents.queries, threads);
+  const WorkList work = work_list(extents.batch, extents.queries, !problem().cu_seqlens, threads);
   return "streaming softmax; " + std::string(kernels_.name) + " tiles of " + std::to_string(kernels_.lanes) +
          " queries, blocks of at most " + std::to_string(block_keys_) + " keys; " + std::to_string(work.size()) +
          " items of " + std::to_string(work.tiles_per_item()) + " tiles" + end;

@@ -12,34 +12,34 @@ namespace {
 
 constexpr std::int64_t few_keys = 1024, usual_chunk = 512, most_usual_chunks = 16;
 
-/// Items for each thread: as few as even out what they take, since each converts and reads a head's keys anew. Where
-/// heads do not come out even, twice as many; twice as many again where later rows attend more keys, which two for each
-/// thread even out, dealt from the longest to the shortest.
-std::int64_t items_per_thread(const WorkShape& shape, bool of_one_length) noexcept {
-  const std::int64_t heads = shape.members * shape.kv_heads;
-  const bool even = heads == 1 || heads % shape.threads == 0;
-  return (of_one_length ? 1 : 2) * (even ? 1 : 2);
+/// So many tiles, if they are to keep all threads busy until the end: as many as that allows, since each item converts
+/// and reads a head's keys anew. Where later rows attend more keys, two items for each thread come out even, dealt from
+/// the longest to the shortest.
+std::int64_t balanced_tiles(const WorkShape& shape, std::int64_t tiles_per_head, std::int64_t most,
+                            bool heaviest_last) noexcept {
+  const std::int64_t heads = shape.members * shape.kv_heads, threads = shape.threads;
+  if (threads == 1) return most;
+  if (shape.alike && heads % threads == 0 && tiles_per_head <= most) return tiles_per_head;
+  const std::int64_t tiles = heads * tiles_per_head;
+  if (heads == 1 && !heaviest_last) return divide_up(tiles, threads * divide_up(tiles, threads * most));
+  return tiles / (threads * (heads == 1 || (shape.alike && !heaviest_last) ? 2 : 4));
 }
 
-/// One thread takes the largest items, several take each the same number of them.
-int choose_tiles_per_item(const WorkShape& shape, std::int64_t tiles_per_head, bool of_one_length) noexcept {
+/// One thread takes the largest items. A head's items are of one size, but for the last.
+int choose_tiles_per_item(const WorkShape& shape, std::int64_t tiles_per_head, bool heaviest_last) noexcept {
   const auto most = std::clamp<std::int64_t>(shape.rows_in_cache / shape.lanes, 1, max_tiles_per_item);
-  if (shape.grain == Grain::small) return 1;
-  std::int64_t wanted = tiles_per_head;
-  if (shape.grain == Grain::balanced && shape.threads > 1) {
-    const std::int64_t tiles = shape.members * shape.kv_heads * tiles_per_head;
-    const std::int64_t items = shape.threads * items_per_thread(shape, of_one_length);
-    const std::int64_t rounds = std::max<std::int64_t>(divide_up(tiles, items * most), 1);
-    wanted = divide_up(tiles, items * rounds);
-  }
-  return static_cast<int>(std::clamp<std::int64_t>(wanted, 1, most));
+  if (shape.grain == Grain::small || tiles_per_head == 0) return 1;
+  const std::int64_t wanted =
+      shape.grain == Grain::large ? most : balanced_tiles(shape, tiles_per_head, most, heaviest_last);
+  const std::int64_t items = divide_up(tiles_per_head, std::clamp<std::int64_t>(wanted, 1, most));
+  return static_cast<int>(divide_up(tiles_per_head, items));
 }
 
 }  // namespace
 
 WorkList::WorkList(const WorkShape& shape, bool heaviest_last) noexcept : shape_(shape), heaviest_last_(heaviest_last) {
   const std::int64_t tiles_per_head = divide_up(shape.rows, shape.lanes);
-  tiles_per_item_ = choose_tiles_per_item(shape, tiles_per_head, !heaviest_last);
+  tiles_per_item_ = choose_tiles_per_item(shape, tiles_per_head, heaviest_last);
   items_per_head_ = divide_up(tiles_per_head, tiles_per_item_);
 }
 

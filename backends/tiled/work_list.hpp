@@ -19,7 +19,7 @@ constexpr std::int64_t rows_in_cache(std::int64_t head_dim, std::int64_t value_d
 
 /// How many tiles an item takes.
 enum class Grain : std::uint8_t {
-  balanced,  // as many for each thread as keep all of them busy
+  balanced,  // as many as keep all threads busy
   small,     // one tile
   large      // as many as fit
 };
@@ -32,6 +32,7 @@ struct WorkShape {
   int threads = 1;
   Grain grain = Grain::balanced;
   std::int64_t rows_in_cache = 256;  // that an item may have
+  bool alike = true;                 // are all members as long as the longest?
 };
 
 /// What one item is about: tiles_per_item tiles of one (member, kv head).

@@ -39,6 +39,15 @@ void for_rows(const TensorLayout& tensor, const HeadRows& head, std::int64_t fir
   }
 }
 
+/// The addresses of `count` rows of queries or outputs.
+template <typename Number, typename View, typename Address>
+void row_addresses(const View& tensor, const HeadRows& head, std::int64_t first_row, int count,
+                   Address* rows) noexcept {
+  auto* const data = tensor.template as<Number>();
+  for_rows(tensor, head, head.member.first_query, first_row, count,
+           [data, rows](std::int64_t lane, std::int64_t index) { rows[lane] = data + index; });
+}
+
 /// The queries of the tile at first_row, as far as they are one head's.
 kernels::Ahead queries_ahead(const Arguments& arguments, const HeadRows& head, std::int64_t first_row,
                              int lanes) noexcept;

@@ -24,14 +24,6 @@ bool in_place(const Arguments& arguments, DType dtype) noexcept {
          arguments.out.strides[3] == 1;
 }
 
-/// Addresses of rows of the tensor.
-template <typename Number>
-void find_rows(Number* data, const TensorLayout& tensor, const HeadRows& head, std::int64_t first_in_member,
-               std::int64_t first_row, int count, Number** rows) noexcept {
-  for_rows(tensor, head, first_in_member, first_row, count,
-           [data, rows](std::int64_t lane, std::int64_t index) { rows[lane] = data + index; });
-}
-
 /// The running softmax, which takes but one step here.
 struct OneStep {
   explicit OneStep(int lanes) noexcept {
@@ -57,11 +49,14 @@ bool writes_rows(const kernels::Kernels& kernels, const Arguments& arguments, co
 }
 
 PlainTiles::PlainTiles(const kernels::Kernels& kernels, const Arguments& arguments) noexcept
-    : kernels_(kernels), arguments_(arguments), pairs_(pairs_for(kernels, arguments)) {
+    : kernels_(kernels),
+      arguments_(arguments),
+      pairs_(pairs_for(kernels, arguments)),
+      plain_(!has_options(arguments) && in_place(arguments, pairs_ != nullptr ? DType::bf16 : DType::f32)) {
+  if (!plain_) return;
   const ScoreUnits units = score_units(arguments, 0);
   scale_ = units.scale;
-  plain_ = !has_options(arguments) && !units.natural && arguments.head_dim > 0 &&
-           in_place(arguments, pairs_ != nullptr ? DType::bf16 : DType::f32) && (pairs_ == nullptr || scale_ > 0);
+  plain_ = !units.natural && (pairs_ == nullptr || scale_ > 0);
 }
 
 bool PlainTiles::attend(const HeadRows& head, std::int64_t first_row, const KeyBlock& block,
@@ -75,7 +70,7 @@ bool PlainTiles::attend(const HeadRows& head, std::int64_t first_row, const KeyB
 bool PlainTiles::attend_floats(const HeadRows& head, std::int64_t first_row, int rows, const KeyBlock& block,
                                const kernels::Ahead& ahead, float* queries, const Scratch& shared) const noexcept {
   const float* from[max_lanes];
-  find_rows(arguments_.query.as<float>(), arguments_.query, head, head.member.first_query, first_row, rows, from);
+  row_addresses<float>(arguments_.query, head, first_row, rows, from);
   kernels_.load_rows(from, rows, arguments_.head_dim, scale_, queries);
   kernels_.scores(queries, arguments_.head_dim, block.keys, block.key_stride, block.count, vectors(rows), ahead,
                   shared.scores, shared.row_max);
@@ -83,7 +78,7 @@ bool PlainTiles::attend_floats(const HeadRows& head, std::int64_t first_row, int
   kernels_.softmax(shared.scores, block.count, vectors(rows), false, false, shared.row_max, step.m, step.l, step.alpha);
   kernels_.normalisers(step.l, vectors(rows), step.factor);
   float* to[max_lanes];
-  find_rows(arguments_.out.as<float>(), arguments_.out, head, head.member.first_query, first_row, rows, to);
+  row_addresses<float>(arguments_.out, head, first_row, rows, to);
   return kernels_.weighted_rows(shared.scores, block.count, block.values, block.value_stride, arguments_.value_dim,
                                 step.factor, to, rows);
 }
@@ -93,8 +88,7 @@ bool PlainTiles::attend_pairs(const HeadRows& head, std::int64_t first_row, int 
                               const kernels::Ahead& ahead, std::uint32_t* queries,
                               const Scratch& shared) const noexcept {
   const std::uint16_t* from[max_lanes];
-  find_rows(arguments_.query.as<std::uint16_t>(), arguments_.query, head, head.member.first_query, first_row, rows,
-            from);
+  row_addresses<std::uint16_t>(arguments_.query, head, first_row, rows, from);
   pairs_->load_rows(from, rows, arguments_.head_dim, queries);
   pairs_->scores(queries, arguments_.head_dim, block.key_elements, block.key_stride, block.count, 1.0f, vectors(rows),
                  ahead, shared.scores, shared.row_max);
@@ -103,7 +97,7 @@ bool PlainTiles::attend_pairs(const HeadRows& head, std::int64_t first_row, int 
                   step.alpha);
   kernels_.normalisers(step.l, vectors(rows), step.factor);
   std::uint16_t* to[max_lanes];
-  find_rows(arguments_.out.as<std::uint16_t>(), arguments_.out, head, head.member.first_query, first_row, rows, to);
+  row_addresses<std::uint16_t>(arguments_.out, head, first_row, rows, to);
   return pairs_->weighted_rows(reinterpret_cast<const std::uint32_t*>(shared.scores), block.count, block.value_pairs,
                                arguments_.value_dim, step.factor, to, rows);
 }

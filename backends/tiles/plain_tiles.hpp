@@ -26,12 +26,13 @@ class PlainTiles {
   PlainTiles(const kernels::Kernels& kernels, const Arguments& arguments) noexcept;
 
   /// Are tiles over this block, which has all of their keys, plain?
-  bool take(const KeyBlock& block) const noexcept {
+  bool suits(const KeyBlock& block) const noexcept {
     return plain_ && block.count > 0 && writes_rows(kernels_, arguments_, pairs_, block.count);
   }
 
   /// Attends the rows first_row … of the head, as many as there are and fit, and writes them. `own` is a tile's memory.
-  /// False when some output is NaN or infinite: then a QueryTile has to tell whether that is right.
+  /// Of what is `ahead` it asks for keys alone: values are few. False when some output is NaN or infinite: then a
+  /// QueryTile has to tell whether that is right.
   bool attend(const HeadRows& head, std::int64_t first_row, const KeyBlock& block, const kernels::Ahead& ahead,
               float* own, const Scratch& shared) const noexcept;
 
@@ -45,8 +46,8 @@ class PlainTiles {
   const kernels::Kernels& kernels_;
   const Arguments& arguments_;
   const kernels::PairKernels* pairs_;
-  float scale_;
   bool plain_;
+  float scale_ = 0;
 };
 
 }  // namespace attune::tiles

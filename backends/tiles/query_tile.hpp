@@ -63,7 +63,7 @@ class QueryTile {
   /// Do weights keep the scores' precision? Those of pairs are rounded, and two keys share the room of one.
   bool keeps_weights() const noexcept { return pairs_ == nullptr; }
 
-  /// Adds weights · values.
+  /// Adds weights · values. Where it writes at once it asks for nothing ahead.
   void add_values(const float* weights, const KeyBlock& part, bool careful, const kernels::Ahead& ahead) noexcept;
 
   /// May its softmax be computed beside the values of another tile?
@@ -121,7 +121,6 @@ class QueryTile {
   bool write_tensor(const MutableTensorView& tensor, std::int64_t count, std::int64_t first_in_member,
                     std::int64_t first_element, Write write) const noexcept;
   bool write_out() noexcept;
-  void find_pair_rows(std::uint16_t** rows) const noexcept;
   bool write_weighted(const float* weights, const KeyBlock& part) noexcept;
   void write_lse() const noexcept;
 

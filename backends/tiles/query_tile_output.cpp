@@ -35,20 +35,12 @@ bool QueryTile::write_out() noexcept {
   const MutableTensorView& out = arguments_->out;
   if (pairs_ != nullptr && out.dtype == DType::bf16 && out.strides[3] == 1) {
     std::uint16_t* rows[max_lanes];
-    find_pair_rows(rows);
+    row_addresses<std::uint16_t>(arguments_->out, *head_, first_row_, rows_, rows);
     return pairs_->store_rows(state_.out, arguments_->value_dim, factor, rows, rows_);
   }
   return write_tensor(out, arguments_->value_dim, head_->member.first_query, 0, [&](float* const* rows) {
     return kernels_->store_rows(state_.out, arguments_->value_dim, factor, rows, rows_);
   });
-}
-
-/// Where pairs write rows of bf16.
-void QueryTile::find_pair_rows(std::uint16_t** rows) const noexcept {
-  const MutableTensorView& out = arguments_->out;
-  std::int64_t first[max_lanes];
-  find_rows(out, head_->member.first_query, first);
-  for (int lane = 0; lane < rows_; ++lane) rows[lane] = out.as<std::uint16_t>() + first[lane];
 }
 
 /// The values of one part are all that is summed up: they need not go through the tile's sums.
@@ -57,7 +49,7 @@ bool QueryTile::write_weighted(const float* weights, const KeyBlock& part) noexc
   kernels_->normalisers(state_.l, vectors_, factor);
   if (pairs_ != nullptr) {
     std::uint16_t* rows[max_lanes];
-    find_pair_rows(rows);
+    row_addresses<std::uint16_t>(arguments_->out, *head_, first_row_, rows_, rows);
     return pairs_->weighted_rows(reinterpret_cast<const std::uint32_t*>(weights), part.count, part.value_pairs,
                                  arguments_->value_dim, factor, rows, rows_);
   }

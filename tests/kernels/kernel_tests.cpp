@@ -602,6 +602,29 @@ TEST_P(KernelTest, SixteenBitFloatsWidenAndNarrowExactly) {
   }
 }
 
+TEST_P(KernelTest, ConvertsRowsOfAnyLengthAndNothingBeyond) {
+  const std::vector<float> special = {-0.0f, 1e-40f, 3.0e-5f, 65504.0f, infinity, -infinity, not_a_number, 1.00390625f};
+  for (const bool bf16 : {false, true})
+    for (std::int64_t count = 0; count <= 33; ++count) {
+      const auto n = static_cast<std::size_t>(count);
+      std::vector<float> numbers(n), wide(n + 1, 42.0f);
+      for (std::size_t i = 0; i < n; ++i) numbers[i] = i % 3 == 0 ? special[i / 3 % special.size()] : random();
+      std::vector<std::uint16_t> narrow(n + 1, std::uint16_t{42});
+      kernels().narrow(numbers.data(), bf16, count, narrow.data());
+      kernels().widen(narrow.data(), bf16, count, wide.data());
+      for (std::size_t i = 0; i < n; ++i) {
+        std::uint16_t expected = 0;
+        kernels().narrow(&numbers[i], bf16, 1, &expected);
+        ASSERT_EQ(narrow[i], expected) << count << " elements, " << i;
+        float expected_wide = 0;
+        kernels().widen(&expected, bf16, 1, &expected_wide);
+        ASSERT_EQ(std::bit_cast<std::uint32_t>(wide[i]), std::bit_cast<std::uint32_t>(expected_wide)) << i;
+      }
+      EXPECT_EQ(narrow.back(), 42);
+      EXPECT_EQ(wide.back(), 42.0f);
+    }
+}
+
 TEST_P(KernelTest, NarrowRoundsToNearestEven) {
   std::vector<float> values;
   for (const float magnitude : {1e-9f, 3e-8f, 2.5e-6f, 6.1e-5f, 0.3f, 1.0f, 1234.5f, 65519.0f, 65520.0f, 1e9f, 3.3e38f})

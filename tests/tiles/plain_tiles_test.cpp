@@ -1,7 +1,9 @@
 // Calls without options take a shorter way through their tiles: to the same bits as the way of those that have some.
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <memory>
 #include <random>
 #include <string>
 #include <type_traits>
@@ -30,6 +32,13 @@ class PlainTilesTest : public testing::Test {
       return x;
     else
       return to_bfloat16(static_cast<double>(x));
+  }
+
+  static float number(Element x) {
+    if constexpr (std::is_same_v<Element, float>)
+      return x;
+    else
+      return to_float(x);
   }
 
   void make(const Sizes& sizes) {
@@ -109,6 +118,31 @@ TYPED_TEST(PlainTilesTest, LeaveWhatIsNotFiniteToOthers) {
     this->make({2, 2, 20, 32, 64});
     this->key_[5] = this->element(x);
     this->expect_same_bits("a key of " + std::to_string(x));
+  }
+}
+
+/// Whose value is NaN, for queries whose score of that key is −inf: weight 0, so that nothing of it may be seen.
+TYPED_TEST(PlainTilesTest, LeaveKeysOfWeightZeroToOthers) {
+  this->make({2, 2, 20, 32, 64});
+  this->key_[5] = this->element(-infinity);
+  this->value_[7] = this->element(std::numeric_limits<float>::quiet_NaN());
+  this->expect_same_bits("a key of weight 0");
+  const std::vector<TypeParam> out = this->attend("tiled", Machine::detect().isa, true);
+  for (int row = 0; row < 20; ++row) {
+    const bool positive = this->number(this->query_[static_cast<std::size_t>(row * 64 + 5)]) > 0;
+    EXPECT_EQ(std::isfinite(this->number(out[static_cast<std::size_t>(row * 64 + 7)])), positive) << "row " << row;
+  }
+}
+
+TEST(PlainTiles, ReadNothingOfACallWithoutHeads) {
+  const std::unique_ptr<float[]> none(new float[0]);
+  const float* const first = none.get();
+  for (const std::string backend : {"simd", "tiled"}) {
+    AttentionOptions options;
+    options.backend = backend;
+    options.sinks = view(first, contiguous({0}));
+    const TensorView rows = view(first, bhsd(1, 0, 4, 8));
+    attention(rows, rows, rows, view(none.get(), bhsd(1, 0, 4, 8)), options);
   }
 }
 
