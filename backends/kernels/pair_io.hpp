@@ -29,26 +29,28 @@ class PairColumns {
 
   /// rows[r] from element d on, as many columns as a vector has elements.
   void store(std::int64_t d, std::uint16_t* const* rows, int count) {
-    each<vector_lanes>([&](int i) { pairs_[i] = pair(d + 2 * i); });
-    transpose(pairs_);
+    Square pairs;
+    each<vector_lanes>([&](int i) { pairs[i] = pair(d + 2 * i); });
+    transpose(pairs);
     each<vector_lanes>([&](int i) {
-      if (i < count) _mm512_storeu_si512(rows[i] + d, _mm512_castps_si512(pairs_[i]));
+      if (i < count) _mm512_storeu_si512(rows[i] + d, _mm512_castps_si512(pairs[i]));
     });
   }
 
   /// The last `left` columns, fewer than that; beside them stand zeros that are not stored.
   void store_last(std::int64_t d, int left, std::uint16_t* const* rows, int count) {
+    Square pairs;
     each<vector_lanes>([&](int i) {
-      pairs_[i] = Vec(0.0f);
+      pairs[i] = Vec(0.0f);
       if (2 * i + 1 < left)
-        pairs_[i] = pair(d + 2 * i);
+        pairs[i] = pair(d + 2 * i);
       else if (2 * i < left)
-        pairs_[i] = _mm512_castsi512_ps(narrow_pair(scaled<0>(d + 2 * i), Vec(0.0f)));
+        pairs[i] = _mm512_castsi512_ps(narrow_pair(scaled<0>(d + 2 * i), Vec(0.0f)));
     });
-    transpose(pairs_);
+    transpose(pairs);
     const auto mask = static_cast<__mmask32>((1u << left) - 1);
     each<vector_lanes>([&](int i) {
-      if (i < count) _mm512_mask_storeu_epi16(rows[i] + d, mask, _mm512_castps_si512(pairs_[i]));
+      if (i < count) _mm512_mask_storeu_epi16(rows[i] + d, mask, _mm512_castps_si512(pairs[i]));
     });
   }
 
@@ -67,7 +69,6 @@ class PairColumns {
   const float* tile_;
   Vec factor_;
   Row<2> check_ = {Vec(0.0f), Vec(0.0f)};
-  Square pairs_;
 };
 
 bool store_pair_rows(const float* tile, std::int64_t dim, const float* factor, std::uint16_t* const* rows, int count) {

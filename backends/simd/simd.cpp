@@ -95,11 +95,7 @@ void SimdPlan::run_tile(const Arguments& arguments, const HeadRows& head, const 
   tile.open(kernels_, arguments, head, row, own, scratch);
   tile.write_at_once();
   compute(tile, all, cut, false, scratch);
-  if (!tile.close()) {
-    tile.reset(true);
-    compute(tile, all, cut, true, scratch);
-    tile.close();
-  }
+  tile.close([&] { compute(tile, all, cut, true, scratch); });
   if (arguments.weights.data == nullptr) return;
   tile.clear_weights();
   for_each_part(tile, all, cut, scratch.scores, [&](const KeyBlock& part, float* weights) {

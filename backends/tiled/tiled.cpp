@@ -75,15 +75,6 @@ struct Call {
   PlainTiles plain;
 };
 
-/// Writes out what the tile has come to. attend_carefully() is to go over its keys once more, should that be needed.
-template <typename Attend>
-void close(QueryTile& tile, Attend attend_carefully) {
-  if (tile.close()) return;
-  tile.reset(true);
-  attend_carefully();
-  tile.close();
-}
-
 class TiledPlan final : public Plan {
  public:
   TiledPlan(const Problem& problem, const Machine& machine, const Tiling& tiling)
@@ -148,11 +139,12 @@ Survey TiledPlan::survey(const Arguments& arguments) const noexcept {
   for (std::int64_t b = 0; b < arguments.members; ++b) {
     const HeadRows head = tiles::head_rows(arguments, b, 0);
     const std::int64_t keys = head.member.keys;
-    if (decode_.takes(head))
+    const bool split = decode_.takes(head);
+    if (split)
       result.most_chunks = std::max(result.most_chunks, decode_.chunks(keys));
     else
       result.longest_queries = std::max(result.longest_queries, head.member.queries);
-    result.alike = result.alike && !decode_.takes(head) && head.member.queries == first.queries && keys == first.keys;
+    result.alike = result.alike && !split && head.member.queries == first.queries && keys == first.keys;
     result.pairs += static_cast<double>(head.member.queries) * static_cast<double>(keys);
   }
   return result;
@@ -225,7 +217,7 @@ void TiledPlan::run_item(const Call& call, std::int64_t index, float* memory) co
                shared);
   tiles::fetch(following.queries);
   for (int i = 0; i < open; ++i) {
-    close(tile[i], [&] { walk_.attend(arguments, head, {tile + i, 1}, all, tile[i].keys(), true, kept, {}, shared); });
+    tile[i].close([&] { walk_.attend(arguments, head, {tile + i, 1}, all, tile[i].keys(), true, kept, {}, shared); });
     if (arguments.weights.data != nullptr) walk_.write_weights(arguments, head, tile[i], shared);
   }
 }
@@ -258,7 +250,7 @@ void TiledPlan::run_tile(const Arguments& arguments, const HeadRows& head, std::
   tile.open(kernels_, arguments, head, row, own, shared);
   tile.write_at_once();
   tile.attend(block, false, ahead);
-  close(tile, [&] { tile.attend(block, true, {}); });
+  tile.close([&] { tile.attend(block, true, {}); });
   if (arguments.weights.data == nullptr) return;
   tile.clear_weights();
   walk_.write_weights(tile, block, shared);

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <limits>
 
+#include "backends/tiles/query_tile.hpp"
 #include "backends/tiles/rows.hpp"
 #include "backends/tiles/softmax_state.hpp"
 
@@ -16,12 +17,6 @@ bool has_options(const Arguments& arguments) noexcept {
   const bool changes = arguments.mask.data != nullptr || arguments.alibi_slopes.data != nullptr ||
                        arguments.softcap > 0 || arguments.sinks.data != nullptr;
   return selects || changes || arguments.lse.data != nullptr || arguments.weights.data != nullptr;
-}
-
-/// Can rows be read and written where they lie?
-bool in_place(const Arguments& arguments, DType dtype) noexcept {
-  return arguments.query.dtype == dtype && arguments.out.dtype == dtype && arguments.query.strides[3] == 1 &&
-         arguments.out.strides[3] == 1;
 }
 
 /// The running softmax, which takes but one step here.
@@ -39,24 +34,18 @@ struct OneStep {
 
 }  // namespace
 
-bool writes_rows(const kernels::Kernels& kernels, const Arguments& arguments, const kernels::PairKernels* pairs,
-                 std::int64_t keys) noexcept {
-  constexpr std::int64_t few_bytes = 32768;
-  if (arguments.value_dim < kernels.lanes / 2) return false;
-  if (pairs == nullptr) return keys * arguments.value_dim * std::int64_t{sizeof(float)} <= few_bytes;
-  return keys * arguments.value_dim * std::int64_t{sizeof(std::uint16_t)} <= few_bytes &&
-         arguments.out.dtype == DType::bf16 && arguments.out.strides[3] == 1;
-}
-
 PlainTiles::PlainTiles(const kernels::Kernels& kernels, const Arguments& arguments) noexcept
-    : kernels_(kernels),
-      arguments_(arguments),
-      pairs_(pairs_for(kernels, arguments)),
-      plain_(!has_options(arguments) && in_place(arguments, pairs_ != nullptr ? DType::bf16 : DType::f32)) {
+    : kernels_(kernels), arguments_(arguments), pairs_(pairs_for(kernels, arguments)) {
+  const DType dtype = pairs_ != nullptr ? DType::bf16 : DType::f32;
+  plain_ = !has_options(arguments) && in_place(arguments.query, dtype) && in_place(arguments.out, dtype);
   if (!plain_) return;
   const ScoreUnits units = score_units(arguments, 0);
   scale_ = units.scale;
   plain_ = !units.natural && (pairs_ == nullptr || scale_ > 0);
+}
+
+bool PlainTiles::suits(const KeyBlock& block) const noexcept {
+  return plain_ && block.count > 0 && writes_rows(kernels_, arguments_, pairs_, block.count);
 }
 
 bool PlainTiles::attend(const HeadRows& head, std::int64_t first_row, const KeyBlock& block,

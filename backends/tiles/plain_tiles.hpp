@@ -14,21 +14,13 @@
 
 namespace attune::tiles {
 
-/// May tiles over so many keys multiply weights and values straight into rows of the output? Those of more values
-/// would read them from L2 once for every few rows; and where columns do not fill a vector, half of the products would
-/// be in vain.
-bool writes_rows(const kernels::Kernels& kernels, const Arguments& arguments, const kernels::PairKernels* pairs,
-                 std::int64_t keys) noexcept;
-
 class PlainTiles {
  public:
   /// Of one call. Both outlive the object.
   PlainTiles(const kernels::Kernels& kernels, const Arguments& arguments) noexcept;
 
   /// Are tiles over this block, which has all of their keys, plain?
-  bool suits(const KeyBlock& block) const noexcept {
-    return plain_ && block.count > 0 && writes_rows(kernels_, arguments_, pairs_, block.count);
-  }
+  bool suits(const KeyBlock& block) const noexcept;
 
   /// Attends the rows first_row … of the head, as many as there are and fit, and writes them. `own` is a tile's memory.
   /// Of what is `ahead` it asks for keys alone: values are few. False when some output is NaN or infinite: then a
@@ -46,7 +38,7 @@ class PlainTiles {
   const kernels::Kernels& kernels_;
   const Arguments& arguments_;
   const kernels::PairKernels* pairs_;
-  bool plain_;
+  bool plain_ = false;
   float scale_ = 0;
 };
 

@@ -10,13 +10,18 @@
 #include "backends/kernels/kernels.hpp"
 #include "backends/tiles/head_rows.hpp"
 #include "backends/tiles/key_block.hpp"
-#include "backends/tiles/plain_tiles.hpp"
 #include "backends/tiles/rows.hpp"
 #include "backends/tiles/scratch.hpp"
 
 namespace attune::tiles {
 
 using kernels::TileState;
+
+/// May tiles over so many keys multiply weights and values straight into rows of the output? Those of more values
+/// would read them from L2 once for every few rows; and where columns do not fill a vector, half of the products would
+/// be in vain.
+bool writes_rows(const kernels::Kernels& kernels, const Arguments& arguments, const kernels::PairKernels* pairs,
+                 std::int64_t keys) noexcept;
 
 class QueryTile {
  public:
@@ -89,6 +94,15 @@ class QueryTile {
   /// may be right, or a product of weight 0 and a value that no lane attends: start over with reset() and in careful
   /// mode, which tells the two apart, and close again.
   bool close() noexcept;
+
+  /// Closes it, or starts over: attend_carefully() is to go over its keys once more.
+  template <typename Attend>
+  void close(Attend attend_carefully) noexcept {
+    if (close()) return;
+    reset(true);
+    attend_carefully();
+    close();
+  }
 
   /// Attention weights: zeros all rows, then one part after the other. `weights` are softmax()'s, and are spoiled.
   void clear_weights() const noexcept;

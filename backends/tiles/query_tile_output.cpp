@@ -1,5 +1,6 @@
 // What leaves a tile: rows of the output, of lse and of the weights.
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 
 #include "backends/tiles/query_tile.hpp"
@@ -19,6 +20,15 @@ bool QueryTile::write_tensor(const MutableTensorView& tensor, std::int64_t count
   return write_rows(*kernels_, count, tensor, first, rows_, shared_->rows, write);
 }
 
+bool writes_rows(const kernels::Kernels& kernels, const Arguments& arguments, const kernels::PairKernels* pairs,
+                 std::int64_t keys) noexcept {
+  constexpr std::int64_t few_bytes = 32768;
+  if (arguments.value_dim < kernels.lanes / 2) return false;
+  const std::size_t element = pairs == nullptr ? sizeof(float) : sizeof(std::uint16_t);
+  return keys * arguments.value_dim * static_cast<std::int64_t>(element) <= few_bytes &&
+         (pairs == nullptr || in_place(arguments.out, DType::bf16));
+}
+
 bool QueryTile::close() noexcept {
   bool finite = !written_ || finite_;
   if (arguments_->value_dim > 0 && !written_) {
@@ -33,9 +43,9 @@ bool QueryTile::write_out() noexcept {
   alignas(64) float factor[max_lanes];
   kernels_->normalisers(state_.l, vectors_, factor);
   const MutableTensorView& out = arguments_->out;
-  if (pairs_ != nullptr && out.dtype == DType::bf16 && out.strides[3] == 1) {
+  if (pairs_ != nullptr && in_place(out, DType::bf16)) {
     std::uint16_t* rows[max_lanes];
-    row_addresses<std::uint16_t>(arguments_->out, *head_, first_row_, rows_, rows);
+    row_addresses<std::uint16_t>(out, *head_, first_row_, rows_, rows);
     return pairs_->store_rows(state_.out, arguments_->value_dim, factor, rows, rows_);
   }
   return write_tensor(out, arguments_->value_dim, head_->member.first_query, 0, [&](float* const* rows) {

@@ -65,8 +65,8 @@ void write_row(const kernels::Kernels& kernels, const float* row, const MutableT
   }
 }
 
-bool writes_in_place(const MutableTensorView& tensor) noexcept {
-  return tensor.dtype == DType::f32 && last_stride(tensor) == 1;
+bool in_place(const TensorLayout& tensor, DType dtype) noexcept {
+  return tensor.dtype == dtype && last_stride(tensor) == 1;
 }
 
 }  // namespace attune::tiles

@@ -51,20 +51,20 @@ struct RowScratch {
   std::int64_t stride = 0;
 };
 
-/// Can rows of the tensor's last axis be written where they lie, as f32?
-bool writes_in_place(const MutableTensorView& tensor) noexcept;
+/// Can rows of the tensor's last axis be read and written where they lie, as numbers of that dtype?
+bool in_place(const TensorLayout& tensor, DType dtype) noexcept;
 
 /// write(rows) fills `count` rows of `dim` floats and tells whether all were finite. They go to the tensor's last axis,
 /// lane's row from element first[lane] on, rounded once to its dtype.
 template <typename Write>
 bool write_rows(const kernels::Kernels& kernels, std::int64_t dim, const MutableTensorView& tensor,
                 const std::int64_t* first, int count, const RowScratch& scratch, Write write) noexcept {
-  const bool in_place = writes_in_place(tensor);
+  const bool directly = in_place(tensor, DType::f32);
   float* rows[max_lanes] = {};
   for (int lane = 0; lane < count; ++lane)
-    rows[lane] = in_place ? tensor.as<float>() + first[lane] : scratch.rows + lane * scratch.stride;
+    rows[lane] = directly ? tensor.as<float>() + first[lane] : scratch.rows + lane * scratch.stride;
   const bool finite = write(rows);
-  if (in_place) return finite;
+  if (directly) return finite;
   for (int lane = 0; lane < count; ++lane) write_row(kernels, rows[lane], tensor, first[lane], dim);
   return finite;
 }

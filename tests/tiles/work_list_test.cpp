@@ -56,8 +56,9 @@ TEST(WorkList, OneThreadTakesTheLargestItemsAndManyThreadsSmallerOnes) {
   EXPECT_EQ(WorkList({1, 4, 256, 32, 2}, true).size(), 4);
 }
 
-/// The time of the thread that takes longest where each takes the next item when it is free, over that of all tiles
-/// shared out evenly. A tile costs 1; or, where later ones attend more keys, its place among those of its head.
+/// The time of the thread that takes longest where each takes the next item when it is free, less one tile that nothing
+/// evens out, over that of all tiles shared out evenly. A tile costs 1; or, where later ones attend more keys, its
+/// place among those of its head.
 double slowest_thread(const WorkList& work, std::int64_t tiles_per_head, int threads, bool heaviest_last) {
   std::vector<double> busy_until(static_cast<std::size_t>(threads));
   double all = 0;
