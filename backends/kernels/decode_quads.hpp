@@ -82,8 +82,8 @@ void quad_scores_of(const typename P::Query* queries, int rows, std::int64_t pit
   const RowGroups groups(rows / quad, max_quads);
   for_key_turns(keys, [&](const KeysInTurn<P::element>& in_turn, std::int64_t first, std::int64_t count) {
     groups.for_each([&](int of, int size, Share share) {
-      const auto turn =
-          with_fetch<P, Fetch::in_order>(keys.fetch, [&]<typename F>() { return quad_score_turn_of<F>(size); });
+      const auto turn = with_fetch<P, Fetch::in_order, Fetch::in_order>(
+          keys.fetch, [&]<typename F>() { return quad_score_turn_of<F>(size); });
       const std::int64_t row = of * quad;
       turn(queries + row * pitch, pitch, dim, in_turn, count, share,
            {scores + first + row * score_pitch, score_pitch, scale});

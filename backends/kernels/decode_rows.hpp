@@ -27,10 +27,10 @@ constexpr std::int64_t near_bytes = 16384, nearer_bytes = 8192;
 /// memory 36 GB/s and 26 GB/s with all that is above, from L3 81 and 56, where reading alone comes to 40 and 110. That
 /// core fetches one or two places in memory ahead by itself, by more lines at a time than it can be asked for, but not
 /// four or eight; so the lines must be asked for in order, half of them by a pass over half of the columns too. 12 KB
-/// are as good, 4 and 32 are not, L2 as target is slower by a tenth. To ask costs about a cycle a line: rows that are
-/// in L3 are scored a quarter faster if nobody asks (4 rows of f32 65 -> 80 GB/s), but at half of the pace where they
-/// come from memory after all, as a layer's do in a model that has used the cache for its weights meanwhile; every
-/// second line is no better there than none.
+/// are as good, 4 and 32 are not, L2 as target is slower by a tenth. To ask costs about a cycle a line: keys that a
+/// cache holds are scored a quarter faster if nobody asks (4 rows of f32 70 -> 87 GB/s from L3; values are no faster),
+/// but at half of the pace where they come from memory after all, as a layer's do in a model that has used the cache
+/// for its weights meanwhile; to ask for every second line gains a third of the one and loses a tenth of the other.
 constexpr std::int64_t in_order_bytes = 16384;
 
 /// Elements in a line of cache.
@@ -171,8 +171,8 @@ struct Fetching : P {
   static constexpr Fetch fetch = how;
 };
 
-/// f.operator()<Fetching<P, …>>() for the way at hand, `from_memory` being that for in_order_from_memory.
-template <typename P, Fetch from_memory, typename F>
+/// f.operator()<Fetching<P, …>>() for the way at hand: `from_memory` and `from_cache` are those for what is in order.
+template <typename P, Fetch from_memory, Fetch from_cache, typename F>
 inline auto with_fetch(Fetch fetch, F f) {
   switch (fetch) {
     case Fetch::far_and_near:
@@ -181,6 +181,8 @@ inline auto with_fetch(Fetch fetch, F f) {
       return f.template operator()<Fetching<P, Fetch::in_order>>();
     case Fetch::in_order_from_memory:
       return f.template operator()<Fetching<P, from_memory>>();
+    case Fetch::in_order_from_cache:
+      return f.template operator()<Fetching<P, from_cache>>();
     default:
       return f.template operator()<Fetching<P, Fetch::far>>();
   }

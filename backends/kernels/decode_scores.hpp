@@ -2,6 +2,7 @@
 #pragma once
 
 #include <iterator>
+#include <type_traits>
 
 #include "backends/kernels/decode_rows.hpp"
 
@@ -127,6 +128,7 @@ class AskingForKeys {
 
  private:
   [[gnu::always_inline]] void ask_for(int k, std::int64_t d) {
+    if constexpr (P::fetch == Fetch::in_order_from_cache) return;
     if constexpr (in_order(P::fetch)) {
       ask_for_lines<1>(*keys_.lines, piece_);
     } else {
@@ -205,12 +207,17 @@ void decode_score_turn(const typename P::Query* queries, std::int64_t pitch, std
   if constexpr (by_columns<P, R>) store_columns<R>(columns, count, to);
 }
 
+/// More rows than these have so much to multiply that to ask for keys costs them nothing.
+constexpr int most_rows_unasked = 4;
+
 template <typename P, int R = 1>
 constexpr auto score_turn(int rows) {
+  constexpr bool asks_anyway = P::fetch == Fetch::in_order_from_cache && R > most_rows_unasked;
+  using Policy = std::conditional_t<asks_anyway, Fetching<typename P::Policy, Fetch::in_order>, P>;
   if constexpr (R == max_score_rows)
-    return decode_score_turn<P, R>;
+    return decode_score_turn<Policy, R>;
   else
-    return rows == R ? decode_score_turn<P, R> : score_turn<P, R + 1>(rows);
+    return rows == R ? decode_score_turn<Policy, R> : score_turn<P, R + 1>(rows);
 }
 
 /// Calls f(keys of a turn, the first of them, how many).
@@ -236,8 +243,8 @@ void decode_scores_of(const typename P::Query* queries, int rows, std::int64_t p
   const RowGroups groups(rows, max_score_rows);
   for_key_turns(keys, [&](const KeysInTurn<P::element>& in_turn, std::int64_t first, std::int64_t count) {
     groups.for_each([&](int row, int size, Share share) {
-      const auto turn =
-          with_fetch<P, from_memory_in_order<P>>(keys.fetch, [&]<typename F>() { return score_turn<F>(size); });
+      const auto turn = with_fetch<P, from_memory_in_order<P>, Fetch::in_order_from_cache>(
+          keys.fetch, [&]<typename F>() { return score_turn<F>(size); });
       turn(queries + row * pitch, pitch, dim, in_turn, count, share,
            {scores + first + row * score_pitch, score_pitch, scale});
     });

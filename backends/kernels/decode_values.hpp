@@ -156,7 +156,8 @@ void decode_weighted_sum_of(const WeightRows<typename P::Weight>& weights, int r
       return;
     }
     groups.for_each([&](int row, int size, Share share) {
-      const auto turn = with_fetch<P, Fetch::in_order>(values.fetch, [&]<typename F>() { return value_turn<F>(size); });
+      const auto turn = with_fetch<P, Fetch::in_order, Fetch::in_order>(
+          values.fetch, [&]<typename F>() { return value_turn<F>(size); });
       turn(of(row), values, begin, end, dim, share, lines, to(row));
     });
   });

@@ -71,15 +71,14 @@ constexpr std::int64_t most_values_in_turn = 128;
 
 /// What kernels ask for ahead of the rows that they use: decode_rows.hpp.
 enum class Fetch : std::uint8_t {
-  far,                  // what comes much later, into L2
-  far_and_near,         // the same, and again when it is near: for rows that no cache holds
-  in_order,             // what comes next, into L1, line by line in the order of memory
-  in_order_from_memory  // the same for rows that no cache holds: fewer of them side by side
+  far,                   // what comes much later, into L2
+  far_and_near,          // the same, and again when it is near: for rows that no cache holds
+  in_order,              // what comes next, into L1, line by line in the order of memory
+  in_order_from_memory,  // the same for rows that no cache holds: fewer of them side by side
+  in_order_from_cache    // the same for rows that a cache holds: of keys, nothing
 };
 
-constexpr bool in_order(Fetch fetch) noexcept {
-  return fetch == Fetch::in_order || fetch == Fetch::in_order_from_memory;
-}
+constexpr bool in_order(Fetch fetch) noexcept { return fetch >= Fetch::in_order; }
 
 /// Rows of keys or values where they lie in memory, their elements following each other.
 struct StoredRows {

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <span>
+#include <utility>
 
+#include "backends/tiled/cache_probe.hpp"
 #include "backends/tiles/sizes.hpp"
 
 namespace attune::tiled {
@@ -95,7 +97,8 @@ std::size_t Decode::floats(const Extents& extents, int num_threads) const noexce
 
 /// They come from memory unless all of the call's are a quarter of the last cache: what is computed between two calls,
 /// and other threads, leave them no more of it. Where they are read in order, it is only what is twice as large as the
-/// cache that is better read in the way for memory.
+/// cache that is better read in the way for memory; and whether a cache holds what is half as large, some keys tell:
+/// either mistake costs a lot (kernels/decode_rows.hpp has the figures).
 kernels::Fetch Decode::fetch(const Arguments& arguments) const noexcept {
   double keys = 0;
   for (std::int64_t member = 0; member < arguments.members; ++member)
@@ -105,8 +108,22 @@ kernels::Fetch Decode::fetch(const Arguments& arguments) const noexcept {
   };
   const double total = bytes(arguments.head_dim, arguments.key) + bytes(arguments.value_dim, arguments.value);
   const auto cache = static_cast<double>(last_cache_bytes_);
-  if (in_order_) return total > 2 * cache ? kernels::Fetch::in_order_from_memory : kernels::Fetch::in_order;
+  if (in_order_ && total > 2 * cache) return kernels::Fetch::in_order_from_memory;
+  if (in_order_ && total <= cache / 2 && keys_in_cache(arguments)) return kernels::Fetch::in_order_from_cache;
+  if (in_order_) return kernels::Fetch::in_order;
   return total > cache / 4 ? kernels::Fetch::far_and_near : kernels::Fetch::far;
+}
+
+/// Two keys stand for them all.
+bool Decode::keys_in_cache(const Arguments& arguments) noexcept {
+  const auto in_cache = [&](std::int64_t member, std::int64_t head) {
+    const Member of = arguments.member(member);
+    if (of.keys == 0) return true;
+    const TensorView& key = arguments.key;
+    const std::int64_t row = tiles::index_of(key, of.batch, head, of.first_key + of.keys / 2);
+    return lies_in_cache(static_cast<const char*>(key.data) + row * static_cast<std::int64_t>(size_of(key.dtype)));
+  };
+  return arguments.members > 0 && in_cache(0, 0) && in_cache(arguments.members - 1, arguments.kv_heads - 1);
 }
 
 KeyRange Decode::chunk_keys(const HeadRows& head, std::int64_t chunk) const noexcept {
@@ -180,8 +197,10 @@ void Decode::compute_at_once(const Run& run, const HeadRows& head, float* own) c
   DecodeRows rows(kernels_, layout_, run.arguments, run.fetch, head, own);
   const RowsState whole = rows.whole(), part = rows.part();
   rows.begin(whole);
+  bool nothing_to_join = run.arguments.sinks.data == nullptr;
   for_attended_chunks(head, rows.keys(), [&](std::int64_t, const KeyRange& keys) {
-    rows.attend(keys, part);
+    rows.attend(keys, nothing_to_join ? whole : part);
+    if (std::exchange(nothing_to_join, false)) return;
     rows.absorb(part, whole);
   });
   rows.close(whole);

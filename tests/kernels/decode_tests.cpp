@@ -26,6 +26,9 @@ using attune::kernels::InstructionSet;
 using attune::kernels::Kernels;
 using attune::kernels::StoredRows;
 
+constexpr Fetch ways_to_fetch[] = {Fetch::far_and_near, Fetch::in_order, Fetch::in_order_from_memory,
+                                   Fetch::in_order_from_cache};
+
 constexpr float infinity = std::numeric_limits<float>::infinity();
 constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
 
@@ -230,7 +233,7 @@ TEST_P(DecodeTest, RowsInStreamsAreUsedInTheirOrder) {
 
 TEST_P(DecodeTest, WhatIsFetchedAheadChangesNoBit) {
   const std::int64_t score_pitch = 288;
-  for (const Fetch fetch : {Fetch::far_and_near, Fetch::in_order, Fetch::in_order_from_memory})
+  for (const Fetch fetch : ways_to_fetch)
     for (const Element type : element_types)
       for (const int rows : {1, 2, 3, 4, 5, 6, 8, 12, 20})
         for (const std::int64_t dim : {24, 100, 128})
@@ -309,7 +312,7 @@ TEST_P(DecodePairTest, ScoresAreScaledProductsOfEveryRowAndKey) {
           pairs().load_decode_query(query.data(), dim, row, rows, pair_pitch, as_bf16(queries));
         }
         pairs().decode_scores(as_bf16(queries), rows, pair_pitch, dim, 0.5f, keys.rows, scores, score_pitch);
-        for (const Fetch fetch : {Fetch::far_and_near, Fetch::in_order, Fetch::in_order_from_memory}) {
+        for (const Fetch fetch : ways_to_fetch) {
           keys.rows.fetch = fetch;
           Aligned again(rows * score_pitch, not_a_number);
           pairs().decode_scores(as_bf16(queries), rows, pair_pitch, dim, 0.5f, keys.rows, again, score_pitch);
@@ -374,7 +377,7 @@ TEST_P(DecodePairTest, WeightedSumAddsEveryValueInBothModesAlike) {
           };
           sum_up(false, sums);
           sum_up(true, careful);
-          for (const Fetch fetch : {Fetch::far_and_near, Fetch::in_order, Fetch::in_order_from_memory}) {
+          for (const Fetch fetch : ways_to_fetch) {
             if (fetch != Fetch::far_and_near && in_streams) continue;
             values.rows.fetch = fetch;
             Aligned again(rows * pitch(dim));
