@@ -54,6 +54,8 @@ void add_shapes(std::vector<SelectionProblem>& table) {
   table.push_back(make("cross/64x1500", 1, {6, 6, 64}, 64, 1500));
   table.push_back(make("cross/1x1500", 1, {6, 6, 64}, 1, 1500));
   table.push_back(make("vit/197", 1, bert, 197, 197));
+  table.push_back(make("speculative/3x4096", 1, llama, 3, 4096));
+  table.push_back(make("speculative/4x512", 1, llama, 4, 512));
   table.push_back(make("speculative/5x2048", 1, llama, 5, 2048));
   table.push_back(make("wide/256x256x256", 1, {4, 4, 256}, 256, 256));
   table.push_back(make("narrow/16x1024", 1, {8, 8, 16}, 1024, 1024));

@@ -170,11 +170,14 @@ double SimdBackend::estimate(const Problem& problem, const Extents& extents, con
   constexpr std::int64_t single_block = 32;
   const double relative = extents.keys <= single_block ? 0.98 : 1.03;
   const double seconds = relative * slower * tiles::estimate_seconds(problem, extents, machine);
-  // A few rows cost at least what reading their keys and values costs, and here without fetching ahead. How many that
-  // are is a matter of time alone: tiled's few_decode_rows says which way it computes, and with it the bits.
-  constexpr std::int64_t few_rows = 8;
-  if (problem.group() * extents.queries > few_rows) return seconds;
-  return std::max(seconds, 1.2 * tiles::estimate_reading_seconds(problem, extents, 1));
+  // Keys and values that no cache holds are waited for, as nothing is fetched ahead here: all of them where rows are
+  // few, since such a call is one of many, and what comes in between uses the cache.
+  constexpr std::int64_t few_rows = 32;
+  const bool few = problem.group() * extents.queries <= few_rows && extents.keys > single_block;
+  const std::size_t cache = few ? machine.l2_bytes : machine.l3_bytes;
+  const double reading = tiles::estimate_reading_seconds(problem, extents, 1);
+  if (tiles::key_value_bytes(problem, extents) >= static_cast<double>(cache) / 2) return seconds + reading;
+  return few ? std::max(seconds, 1.2 * reading) : seconds;
 }
 
 }  // namespace

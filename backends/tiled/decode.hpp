@@ -50,7 +50,7 @@ class Decode {
   }
 
   bool takes(std::int64_t rows, std::int64_t keys) const noexcept {
-    if (in_lanes(rows)) return few_rows_ == FewRows::in_dim_lanes ? rows >= 1 : decodes_by_rows(rows, keys);
+    if (in_lanes(rows)) return few_rows_ == FewRows::in_dim_lanes ? rows >= 1 : decodes_by_rows(rows, keys, in_order_);
     return splits_keys(rows, kernels_.lanes, keys);
   }
   bool takes(const tiles::HeadRows& head) const noexcept { return takes(head.count, head.member.keys); }
@@ -82,12 +82,7 @@ class Decode {
   std::size_t state_floats(std::int64_t rows) const noexcept;
   std::size_t worker_floats(std::int64_t rows) const noexcept;
   bool in_lanes(std::int64_t rows) const noexcept {
-    return rows <= most_in_lanes_ && !(few_rows_ == FewRows::by_size && fill_tiles(rows));
-  }
-  /// Keys in order keep more rows busy than a tile of one vector does, which reads as many keys at once as it has rows
-  /// of accumulators: 16 rows of f32 208 GFLOP/s against 160, of bf16 366 against 286, on one Zen 5 core.
-  bool fill_tiles(std::int64_t rows) const noexcept {
-    return tiled::fill_tiles(rows, kernels_.lanes) && !(in_order_ && rows <= kernels_.lanes / 2);
+    return rows <= most_in_lanes_ && !(few_rows_ == FewRows::by_size && fill_tiles(rows, kernels_.lanes, in_order_));
   }
   std::int64_t most_rows() const noexcept { return std::max(max_decode_rows, kernels_.lanes); }
   std::int64_t tile_count(std::int64_t rows) const noexcept { return (rows + kernels_.lanes - 1) / kernels_.lanes; }

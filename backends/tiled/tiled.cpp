@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <string>
 
+#include "backends/kernels/instruction_sets.hpp"
 #include "backends/tiled/decode.hpp"
 #include "backends/tiled/walk.hpp"
 #include "backends/tiled/work_list.hpp"
@@ -267,6 +268,15 @@ std::string TiledPlan::describe(const Extents& extents, int num_threads) const {
          " items of " + std::to_string(work.tiles_per_item()) + " tiles" + end;
 }
 
+/// Does a plan in its own way (Tiling{}) compute such a call with head dims in lanes?
+bool decodes_in_dim_lanes(const Problem& problem, const Extents& extents, const Machine& machine) noexcept {
+  const std::int64_t rows = problem.group() * extents.queries;
+  const bool in_order = tiled::reads_in_order(machine);
+  const Kernels* kernels = kernels::find(name(machine.isa));
+  return rows <= Decode::most_rows_in_lanes(problem) && tiled::decodes_by_rows(rows, extents.keys, in_order) &&
+         kernels != nullptr && !tiled::fill_tiles(rows, kernels->lanes, in_order);
+}
+
 class TiledBackend final : public Backend {
  public:
   std::string_view name() const noexcept override { return "tiled"; }
@@ -284,8 +294,7 @@ class TiledBackend final : public Backend {
   double estimate(const Problem& problem, const Extents& extents, const Machine& machine,
                   int threads) const noexcept override {
     constexpr double wake_seconds = 3e-6;
-    const std::int64_t rows = problem.group() * extents.queries;
-    if (rows <= Decode::most_rows_in_lanes(problem) && tiled::decodes_by_rows(rows, extents.keys)) {
+    if (decodes_in_dim_lanes(problem, extents, machine)) {
       if (threads == 1 || !worth_threads(problem, extents))
         return tiles::estimate_decode_seconds(problem, extents, machine, 1);
       return wake_seconds + tiles::estimate_decode_seconds(problem, extents, machine, threads);

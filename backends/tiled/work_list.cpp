@@ -74,13 +74,14 @@ bool splits_keys(std::int64_t rows, int lanes, std::int64_t keys) noexcept {
   return rows <= std::max(lanes, max_decode_rows) && keys > keys_per_chunk(keys);
 }
 
-bool decodes_by_rows(std::int64_t rows, std::int64_t keys) noexcept {
+bool decodes_by_rows(std::int64_t rows, std::int64_t keys, bool in_order) noexcept {
   if (rows < 1 || rows > max_decode_rows) return false;
-  return rows <= few_decode_rows || keys > 256;
+  return rows <= few_decode_rows || keys >= (in_order ? 128 : 257);
 }
 
-bool fill_tiles(std::int64_t rows, int lanes) noexcept {
+bool fill_tiles(std::int64_t rows, int lanes, bool in_order) noexcept {
   const std::int64_t vector = lanes / 2, computed = divide_up(rows, vector) * vector;
+  if (in_order && computed == vector) return false;
   return rows > few_decode_rows && 4 * rows > 3 * computed;
 }
 

@@ -60,19 +60,23 @@ double estimate_seconds(const Problem& problem, const Extents& extents, const Ma
   return pairs * 2.0 * static_cast<double>(problem.head_dim + problem.value_dim + 14) / typical_peak(machine.isa);
 }
 
-double estimate_reading_seconds(const Problem& problem, const Extents& extents, int threads) noexcept {
+double key_value_bytes(const Problem& problem, const Extents& extents) noexcept {
   const double token_bytes = static_cast<double>(problem.head_dim) * static_cast<double>(size_of(problem.key_dtype)) +
                              static_cast<double>(problem.value_dim) * static_cast<double>(size_of(problem.value_dtype));
-  const double bytes = static_cast<double>(problem.kv_heads) * static_cast<double>(extents.total_keys) * token_bytes;
-  return bytes / (threads == 1 ? 20e9 : 30e9);  // most of it to the first thread
+  return static_cast<double>(problem.kv_heads) * static_cast<double>(extents.total_keys) * token_bytes;
+}
+
+double estimate_reading_seconds(const Problem& problem, const Extents& extents, int threads) noexcept {
+  return key_value_bytes(problem, extents) / (threads == 1 ? 20e9 : 30e9);  // most of it to the first thread
 }
 
 double estimate_decode_seconds(const Problem& problem, const Extents& extents, const Machine& machine,
                                int threads) noexcept {
-  // Two thirds of the peak, and for each row sums across lanes and a state to join and to write; or what memory gives.
+  // Three quarters of the peak, and for each row sums across lanes and a state to join and to write; or what memory
+  // gives.
   constexpr double row_seconds = 0.12e-6;
   const double rows = static_cast<double>(problem.heads) * static_cast<double>(extents.total_queries);
-  const double operations = (flops(problem, extents) * 1.5 / typical_peak(machine.isa) + rows * row_seconds) / threads;
+  const double operations = (flops(problem, extents) * 1.33 / typical_peak(machine.isa) + rows * row_seconds) / threads;
   return std::max(operations, estimate_reading_seconds(problem, extents, threads));
 }
 

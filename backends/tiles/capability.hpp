@@ -23,6 +23,9 @@ inline const kernels::Kernels& kernels_for(const Machine& machine) { return kern
 /// Seconds on one thread, from the instruction set's width and typical shares of peak.
 double estimate_seconds(const Problem& problem, const Extents& extents, const Machine& machine) noexcept;
 
+/// Of all keys and values of a call.
+double key_value_bytes(const Problem& problem, const Extents& extents) noexcept;
+
 /// Seconds that memory takes to deliver keys and values once.
 double estimate_reading_seconds(const Problem& problem, const Extents& extents, int threads) noexcept;
 

@@ -130,19 +130,25 @@ TEST(WorkList, NumbersTheItemsOfEachHeadAsTheyAreDealt) {
 }
 
 TEST(Decode, TakesFewRowsAlwaysAndMoreWhereThereAreKeysToRead) {
-  for (const std::int64_t keys : {0, 1, 128, 100000}) EXPECT_TRUE(attune::tiled::decodes_by_rows(8, keys));
-  EXPECT_FALSE(attune::tiled::decodes_by_rows(0, 4096));
-  EXPECT_FALSE(attune::tiled::decodes_by_rows(16, 16));
-  EXPECT_TRUE(attune::tiled::decodes_by_rows(16, 4096));
-  EXPECT_FALSE(attune::tiled::decodes_by_rows(attune::tiled::max_decode_rows + 1, 4096));
+  using attune::tiled::decodes_by_rows;
+  for (const bool in_order : {false, true}) {
+    for (const std::int64_t keys : {0, 1, 128, 100000}) EXPECT_TRUE(decodes_by_rows(8, keys, in_order));
+    EXPECT_FALSE(decodes_by_rows(0, 4096, in_order));
+    EXPECT_FALSE(decodes_by_rows(16, 16, in_order));
+    EXPECT_EQ(decodes_by_rows(16, 128, in_order), in_order);
+    EXPECT_TRUE(decodes_by_rows(16, 4096, in_order));
+    EXPECT_FALSE(decodes_by_rows(attune::tiled::max_decode_rows + 1, 4096, in_order));
+  }
 }
 
 TEST(Decode, RowsFillTilesThatHaveHardlyAnIdleLane) {
   using attune::tiled::fill_tiles;
-  for (const std::int64_t rows : {13, 16, 25, 32}) EXPECT_TRUE(fill_tiles(rows, 32)) << rows;
-  for (const std::int64_t rows : {1, 8, 12, 17, 24, 33}) EXPECT_FALSE(fill_tiles(rows, 32)) << rows;
-  for (const std::int64_t rows : {13, 16, 19, 24, 32}) EXPECT_TRUE(fill_tiles(rows, 16)) << rows;
-  for (const std::int64_t rows : {7, 8, 12, 17, 18}) EXPECT_FALSE(fill_tiles(rows, 16)) << rows;
+  for (const std::int64_t rows : {13, 16, 25, 32}) EXPECT_TRUE(fill_tiles(rows, 32, false)) << rows;
+  for (const std::int64_t rows : {1, 8, 12, 17, 24, 33}) EXPECT_FALSE(fill_tiles(rows, 32, false)) << rows;
+  for (const std::int64_t rows : {13, 16, 19, 24, 32}) EXPECT_TRUE(fill_tiles(rows, 16, false)) << rows;
+  for (const std::int64_t rows : {7, 8, 12, 17, 18}) EXPECT_FALSE(fill_tiles(rows, 16, false)) << rows;
+  for (const std::int64_t rows : {13, 16, 24}) EXPECT_FALSE(fill_tiles(rows, 32, true)) << rows;
+  for (const std::int64_t rows : {25, 32}) EXPECT_TRUE(fill_tiles(rows, 32, true)) << rows;
 }
 
 TEST(Decode, ChunksFitTheScratchMemory) {
