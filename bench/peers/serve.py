@@ -3,7 +3,8 @@ answers likewise. The C++ worker of Attune speaks the same.
 
     {"do": "prepare", "call": {...}}                        -> {"variants": [names], "refused": {name: why}}
     {"do": "compute", "variant": name}                      -> {"seconds": of that}, the result being in the call's `out`
-    {"do": "time", "variant": name, "seconds": at least}    -> {"seconds": of one call, "cpu": of the same, all threads}
+    {"do": "time", "variant": name, "after": at least, "seconds": at least}
+        -> {"seconds": of one call, "cpu": of the same, all threads}, not counting calls that go on for so long before
 What goes wrong is answered with {"error": text}.
 """
 import json
@@ -59,6 +60,10 @@ def seconds_with_resets(variant: Variant, at_least: float) -> tuple[float, float
     return elapsed / calls, cpu / calls
 
 
+def timed(variant: Variant, at_least: float) -> tuple[float, float]:
+    return seconds_with_resets(variant, at_least) if variant.reset else seconds_per_call(variant.run, at_least)
+
+
 def serve(prepare: Callable[[Call], tuple[Variants, Refused]]) -> None:
     answers = sys.stdout
     sys.stdout = sys.stderr  # what libraries print is no answer
@@ -80,10 +85,9 @@ def serve(prepare: Callable[[Call], tuple[Variants, Refused]]) -> None:
                     answer = {"seconds": time.perf_counter() - start}
                     call.out[...] = variant.result(done)
                 else:
-                    if variant.reset:
-                        seconds, cpu = seconds_with_resets(variant, request["seconds"])
-                    else:
-                        seconds, cpu = seconds_per_call(variant.run, request["seconds"])
+                    if request["after"] > 0:
+                        timed(variant, request["after"])
+                    seconds, cpu = timed(variant, request["seconds"])
                     answer = {"seconds": seconds, "cpu": cpu}
         except Exception as error:  # whatever a peer throws is an answer, and the next request is served
             answer = {"error": reason(error)}

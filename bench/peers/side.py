@@ -13,13 +13,19 @@ HERE = Path(__file__).resolve().parent
 WORKER = HERE.parent.parent / "build" / "release" / "bench" / "attune_peers_worker"
 
 
+# Seconds for which a side of several threads runs before it is timed. Of threads that were stopped, Linux at times starts
+# two on one core, all the more in a virtual machine, and parts them after two of its ticks, 20 ms.
+SETTLING = 0.03
+
+
 class SideError(Exception):
     """What a side answered, or that it ended."""
 
 
 class Side:
-    def __init__(self, name: str, command: list, version: str):
+    def __init__(self, name: str, command: list, version: str, threads: int):
         self.name, self.version = name, version
+        self._settling = SETTLING if threads > 1 else 0.0
         # Shared memory has small pages. NumPy would ask for huge ones for its own copies, which read half as fast again.
         environment = {**os.environ, "NUMPY_MADVISE_HUGEPAGE": "0"}
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -52,7 +58,7 @@ class Side:
 
     def time(self, variant: str, seconds: float) -> tuple[float, float]:
         """Wall and CPU seconds of one call."""
-        answer = self.ask(do="time", variant=variant, seconds=seconds)
+        answer = self.ask(do="time", variant=variant, after=self._settling, seconds=seconds)
         return answer["seconds"], answer["cpu"]
 
     def close(self) -> None:
@@ -64,7 +70,7 @@ def attune(threads: int) -> Side:
     if not WORKER.exists():
         sys.exit(f"{WORKER} is missing: cmake --preset release && cmake --build --preset release --target "
                  f"{WORKER.name}")
-    return Side("attune", [WORKER, str(threads)], "this tree")
+    return Side("attune", [WORKER, str(threads)], "this tree", threads)
 
 
 def peers(threads: int) -> tuple[list[Side], list[str]]:
@@ -75,7 +81,7 @@ def peers(threads: int) -> tuple[list[Side], list[str]]:
             version = metadata.version(package)
             if package == "onnxruntime":
                 metadata.version("onnx")  # its models are made with it
-            sides.append(Side(package, [sys.executable, HERE / f"{package}_side.py", str(threads)], version))
+            sides.append(Side(package, [sys.executable, HERE / f"{package}_side.py", str(threads)], version, threads))
         except metadata.PackageNotFoundError as error:
             missing.append(f"{package} is skipped: {error.name} is not installed")
     return sides, missing

@@ -17,7 +17,7 @@ file(WRITE ${FOLDER}/worker_test.requests
   "{\"do\": \"prepare\", \"call\": ${beyond}}\n"
   "no JSON\n"
   "{\"do\": \"prepare\", \"call\": ${call}}\n"
-  "{\"do\": \"time\", \"variant\": \"attention\", \"seconds\": 0.001}\n"
+  "{\"do\": \"time\", \"variant\": \"attention\", \"after\": 0.001, \"seconds\": 0.001}\n"
   "{\"do\": \"compute\", \"variant\": \"attention\"}\n")
 execute_process(COMMAND ${WORKER} 1 INPUT_FILE ${FOLDER}/worker_test.requests
   OUTPUT_VARIABLE answers RESULT_VARIABLE status)
