@@ -18,9 +18,12 @@
 #include <mutex>
 #include <set>
 #include <string>
+#include <thread>
 
 #include <attune/error.hpp>
 #include <attune/executor.hpp>
+
+#include "engine/helper_cores.hpp"
 
 namespace attune {
 namespace {
@@ -115,11 +118,14 @@ class TbbExecutor final : public Executor {
     Counter counter(items, task);
     if (items <= 1 || threads_ == 1) return counter.drain(0);
     const int slots = static_cast<int>(std::min<std::int64_t>(items, threads_));
+    const std::thread::id caller = std::this_thread::get_id();
+    const auto run_slot = [&counter, caller](int worker) {
+      if (std::this_thread::get_id() != caller) detail::HelperCores::help();
+      counter.drain(worker);
+    };
+    detail::HelperCores::leave_to_caller();
     try {
-      arena_.execute([&] {
-        oneapi::tbb::parallel_for(
-            0, slots, [&counter](int worker) { counter.drain(worker); }, oneapi::tbb::simple_partitioner());
-      });
+      arena_.execute([&] { oneapi::tbb::parallel_for(0, slots, run_slot, oneapi::tbb::simple_partitioner()); });
     } catch (...) {
       // oneTBB had no memory for its tasks. Those it had started have ended by now; the rest is done here.
       counter.drain(0);
@@ -129,6 +135,7 @@ class TbbExecutor final : public Executor {
  private:
   const int threads_;
   ThreadDemand demand_;
+  detail::HelperCores helper_cores_;
   oneapi::tbb::task_arena arena_;
 };
 

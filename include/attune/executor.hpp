@@ -55,7 +55,9 @@ class ATTUNE_API InlineExecutor final : public Executor {
 /// The cores this process may use: the affinity mask's and no more than its cgroup's CPU quota.
 ATTUNE_API int available_cores() noexcept;
 
-/// An executor of `threads` threads (0: available_cores()), on oneTBB where the library was built with it.
+/// An executor of `threads` threads (0: available_cores()), on oneTBB where the library was built with it. While it
+/// lives, oneTBB's threads that have helped it are kept off the core that its caller runs on, unless there are more of
+/// them than other cores or the program places them itself; they get their cores back with the end of the last one.
 /// The count asked for is the count used, above the number of cores too. Throws Error(invalid_argument) for
 /// a negative count or one that oneTBB never reaches (above 256 and above two for each core),
 /// Error(out_of_memory) when no threads could be had, and Error(unsupported) for more than one thread in a
