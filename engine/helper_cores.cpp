@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstddef>
 #include <mutex>
+#include <new>
 
 namespace attune::detail {
 namespace {
@@ -23,57 +24,64 @@ bool cores_of(pid_t thread, cpu_set_t& cores) noexcept {
 /// A thread, as long as it runs.
 struct Helper {
   ~Helper();
-  void join() noexcept;
+  void join() noexcept;  // tried once
   void give(const cpu_set_t& cores) noexcept;
   void keep_off(int core, int helpers) noexcept;
 
-  bool joined = false;
+  bool tried = false, joined = false;
   Helper *next = nullptr, *previous = nullptr;
   pid_t id = 0;
   cpu_set_t own{}, given{};
 };
 
-/// Those of the process. Never destroyed, since threads end later than static objects.
+/// Those of the process.
 struct Helpers {
+  /// Never destroyed, since threads end later than static objects.
   static Helpers& instance() noexcept {
-    static Helpers* all = new Helpers;
+    alignas(Helpers) static std::byte place[sizeof(Helpers)];
+    static Helpers* all = new (place) Helpers;
     return *all;
   }
+  /// A child has none of its parent's threads, nor a mutex that anybody would unlock.
+  bool are_here() const noexcept { return process == getpid(); }
 
   std::mutex mutex;
   Helper* first = nullptr;
   int count = 0, users = 0;
-  pid_t process = getpid();  // a child has none of its parent's threads
+  const pid_t process = getpid();
   std::atomic<int> avoided{-1};
   Clock::time_point moved{};
 };
 
-/// Apart from the Helper, whose destructor has to be registered, so that callers have none.
-thread_local bool is_helper = false;
+/// What this thread is. Who has called once is no helper, although callers take items of each other while they wait.
+enum class Role : unsigned char { none, caller, helper };
+thread_local Role role = Role::none;
 
 void Helper::join() noexcept {
   Helpers& all = Helpers::instance();
-  const std::unique_lock lock(all.mutex, std::try_to_lock);
-  if (!lock || all.process != getpid() || !cores_of(0, given)) return;
+  if (tried) return;
+  tried = true;
+  if (!all.are_here() || !cores_of(0, own)) return;
+  const std::lock_guard lock(all.mutex);
   id = gettid();
-  own = given;
-  for (const Helper* other = all.first; other != nullptr; other = other->next)
-    if (CPU_EQUAL(&own, &other->given)) own = other->own;  // a thread begins with the cores of the one that starts it
+  given = own;
   next = all.first;
   if (next != nullptr) next->previous = this;
   all.first = this;
   ++all.count;
-  all.avoided = -1;  // so that the next call moves this one, too
-  joined = is_helper = true;
+  all.avoided = -1;  // so that the next call places this one, too
+  joined = true;
+  role = Role::helper;
 }
 
 Helper::~Helper() {
-  if (!joined) return;
   Helpers& all = Helpers::instance();
+  if (!joined || !all.are_here()) return;
   const std::lock_guard lock(all.mutex);
   (previous != nullptr ? previous->next : all.first) = next;
   if (next != nullptr) next->previous = previous;
   --all.count;
+  all.avoided = -1;
 }
 
 /// Unless somebody else has given it other cores.
@@ -93,34 +101,38 @@ void Helper::keep_off(int core, int helpers) noexcept {
 
 HelperCores::HelperCores() noexcept {
   Helpers& all = Helpers::instance();
+  if (!all.are_here()) return;
   const std::lock_guard lock(all.mutex);
   ++all.users;
 }
 
 HelperCores::~HelperCores() {
   Helpers& all = Helpers::instance();
+  if (!all.are_here()) return;
   const std::lock_guard lock(all.mutex);
-  if (--all.users > 0 || all.process != getpid()) return;
+  if (--all.users > 0) return;
   for (Helper* helper = all.first; helper != nullptr; helper = helper->next) helper->give(helper->own);
   all.avoided = -1;
 }
 
 void HelperCores::leave_to_caller() noexcept {
+  if (role == Role::helper) return;
+  role = Role::caller;
   Helpers& all = Helpers::instance();
   const int core = sched_getcpu();
-  if (core < 0 || core >= CPU_SETSIZE || core == all.avoided.load(std::memory_order_relaxed) || is_helper) return;
+  if (core < 0 || core >= CPU_SETSIZE || core == all.avoided.load(std::memory_order_relaxed) || !all.are_here()) return;
   const std::unique_lock lock(all.mutex, std::try_to_lock);
-  if (!lock || all.process != getpid()) return;
   const Clock::time_point now = Clock::now();
-  if (all.avoided >= 0 && now - all.moved < shortest_stay) return;
+  if (!lock || (all.avoided >= 0 && now - all.moved < shortest_stay)) return;
   for (Helper* helper = all.first; helper != nullptr; helper = helper->next) helper->keep_off(core, all.count);
   all.avoided = core;
   all.moved = now;
 }
 
 void HelperCores::help() noexcept {
-  thread_local Helper this_thread;
-  if (!is_helper) this_thread.join();
+  if (role != Role::none) return;
+  thread_local Helper this_thread;  // its destructor has to be registered: not for callers
+  this_thread.join();
 }
 
 }  // namespace attune::detail

@@ -123,7 +123,8 @@ bool Decode::keys_in_cache(const Arguments& arguments) noexcept {
     const std::int64_t row = tiles::index_of(key, of.batch, head, of.first_key + of.keys / 2);
     return lies_in_cache(static_cast<const char*>(key.data) + row * static_cast<std::int64_t>(size_of(key.dtype)));
   };
-  return arguments.members > 0 && in_cache(0, 0) && in_cache(arguments.members - 1, arguments.kv_heads - 1);
+  return arguments.members > 0 && arguments.kv_heads > 0 && in_cache(0, 0) &&
+         in_cache(arguments.members - 1, arguments.kv_heads - 1);
 }
 
 KeyRange Decode::chunk_keys(const HeadRows& head, std::int64_t chunk) const noexcept {

@@ -61,7 +61,7 @@ std::int64_t keys_per_chunk(std::int64_t keys) noexcept {
 
 std::int64_t most_chunks(std::int64_t keys) noexcept {
   constexpr std::int64_t usual_keys = usual_chunk * (most_usual_chunks + 1);
-  return std::max({std::int64_t{1}, divide_up(std::min(keys, few_keys), 256),
+  return std::max({std::int64_t{1}, divide_up(std::min(keys, few_keys), 512),
                    divide_up(std::min(keys, usual_keys), usual_chunk), divide_up(keys, max_chunk)});
 }
 

@@ -205,12 +205,13 @@ void subnormals(Session& session) {
 }
 
 void zero_size(Session& session, void (*shrink)(Spec&)) {
-  for (const bool causal : {false, true}) {
-    Spec spec = plain(9, 17, causal);
-    spec.batch = 2;
-    shrink(spec);
-    session.expect_agrees(spec);
-  }
+  for (const std::int64_t queries : {1, 9})
+    for (const bool causal : {false, true}) {
+      Spec spec = plain(queries, 17, causal);
+      spec.batch = 2;
+      shrink(spec);
+      session.expect_agrees(spec);
+    }
 }
 
 /// Causal rows before the first key, at both alignments and at offsets far away.
@@ -310,6 +311,7 @@ std::vector<Case> extreme_cases() {
   add("overflowing_row", overflowing_row);
   add("subnormals", subnormals);
   add("zero/batch", [](Session& s) { zero_size(s, [](Spec& spec) { spec.batch = 0; }); });
+  add("zero/heads", [](Session& s) { zero_size(s, [](Spec& spec) { spec.set_heads(0, 0); }); });
   add("zero/queries", [](Session& s) { zero_size(s, [](Spec& spec) { spec.queries = 0; }); });
   add("zero/keys", [](Session& s) { zero_size(s, [](Spec& spec) { spec.keys = 0; }); });
   add("zero/value_dim", [](Session& s) { zero_size(s, [](Spec& spec) { spec.value_dim = 0; }); });

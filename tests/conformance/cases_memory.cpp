@@ -80,7 +80,7 @@ void padding(Session& session, Layout layout, MaskKind mask) {
 /// Memory that two workers share within one loop is a race, even if no test run ever loses it.
 void workers_apart(Session& session) {
   // Large enough that no backend keeps them on the caller's thread.
-  for (const auto& [queries, keys] : {std::pair<std::int64_t, std::int64_t>{1, 3000}, {3, 700}, {70, 90}, {129, 80}}) {
+  for (const auto& [queries, keys] : {std::pair<std::int64_t, std::int64_t>{1, 3000}, {3, 1500}, {70, 90}, {129, 80}}) {
     Spec spec;
     spec.batch = 2;
     spec.set_heads(4, 2);

@@ -25,7 +25,8 @@ std::vector<LawSpec> law_specs() {
   return {
       make("decode", 1, 40, [](Spec&) {}),
       make("long_decode", 1, 6000, [](Spec&) {}),
-      make("few_queries", 5, 700, [](Spec& s) { s.causal = true; }),
+      make("few_queries", 5, 1500, [](Spec& s) { s.causal = true; }),
+      make("few_queries_sinks", 5, 1500, [](Spec& s) { s.window_left = 1100, s.causal = s.sinks = true; }),
       make("short", 7, 19, [](Spec&) {}),
       make("prefill", 70, 130, [](Spec&) {}),
       make("prefill_causal", 140, 140, [](Spec& s) { s.causal = true; }),

@@ -15,6 +15,8 @@
 #include <attune/error.hpp>
 #include <attune/executor.hpp>
 
+#include "engine/helper_cores.hpp"
+
 namespace attune {
 namespace {
 
@@ -116,6 +118,19 @@ TEST_F(HelperCoresTest, WhomSomebodyElsePlacesIsLeftAlone) {
   stand_on(cores_[1]);
   call();
   EXPECT_TRUE(equal(cores_of(placed), all_));
+}
+
+/// Callers that wait take items of each other.
+TEST_F(HelperCoresTest, CallersAreNoHelpers) {
+  detail::HelperCores::leave_to_caller();
+  detail::HelperCores::help();
+  std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  std::thread another([this] {
+    stand_on(cores_[1]);
+    detail::HelperCores::leave_to_caller();
+  });
+  another.join();
+  EXPECT_TRUE(equal(cores_of(gettid()), all_));
 }
 
 }  // namespace
