@@ -23,12 +23,14 @@ bool cores_of(pid_t thread, cpu_set_t& cores) noexcept {
 
 /// A thread, as long as it runs.
 struct Helper {
+  Helper() noexcept;
   ~Helper();
-  void join() noexcept;  // tried once
+  Helper(const Helper&) = delete;
+  Helper& operator=(const Helper&) = delete;
   void give(const cpu_set_t& cores) noexcept;
   void keep_off(int core, int helpers) noexcept;
 
-  bool tried = false, joined = false;
+  bool joined = false;
   Helper *next = nullptr, *previous = nullptr;
   pid_t id = 0;
   cpu_set_t own{}, given{};
@@ -57,10 +59,8 @@ struct Helpers {
 enum class Role : unsigned char { none, caller, helper };
 thread_local Role role = Role::none;
 
-void Helper::join() noexcept {
+Helper::Helper() noexcept {
   Helpers& all = Helpers::instance();
-  if (tried) return;
-  tried = true;
   if (!all.are_here() || !cores_of(0, own)) return;
   const std::lock_guard lock(all.mutex);
   id = gettid();
@@ -71,7 +71,6 @@ void Helper::join() noexcept {
   ++all.count;
   all.avoided = -1;  // so that the next call places this one, too
   joined = true;
-  role = Role::helper;
 }
 
 Helper::~Helper() {
@@ -131,8 +130,8 @@ void HelperCores::leave_to_caller() noexcept {
 
 void HelperCores::help() noexcept {
   if (role != Role::none) return;
+  role = Role::helper;
   thread_local Helper this_thread;  // its destructor has to be registered: not for callers
-  this_thread.join();
 }
 
 }  // namespace attune::detail

@@ -119,9 +119,7 @@ bool Decode::keys_in_cache(const Arguments& arguments) noexcept {
   const auto in_cache = [&](std::int64_t member, std::int64_t head) {
     const Member of = arguments.member(member);
     if (of.keys == 0) return true;
-    const TensorView& key = arguments.key;
-    const std::int64_t row = tiles::index_of(key, of.batch, head, of.first_key + of.keys / 2);
-    return lies_in_cache(static_cast<const char*>(key.data) + row * static_cast<std::int64_t>(size_of(key.dtype)));
+    return lies_in_cache(tiles::row_address(arguments.key, of.batch, head, of.first_key + of.keys / 2));
   };
   return arguments.members > 0 && arguments.kv_heads > 0 && in_cache(0, 0) &&
          in_cache(arguments.members - 1, arguments.kv_heads - 1);

@@ -13,6 +13,7 @@ using kernels::Element;
 using kernels::StoredRows;
 using tiles::index_of;
 using tiles::rounded_up;
+using tiles::row_address;
 
 namespace {
 
@@ -27,13 +28,6 @@ constexpr std::int64_t score_slack = 64;
 
 Element element_of(DType dtype) noexcept {
   return dtype == DType::f32 ? Element::f32 : dtype == DType::f16 ? Element::f16 : Element::bf16;
-}
-
-std::int64_t element_bytes(Element element) noexcept { return element == Element::f32 ? 4 : 2; }
-
-const void* row_address(const TensorView& tensor, std::int64_t batch, std::int64_t head, std::int64_t row) noexcept {
-  return static_cast<const char*>(tensor.data) +
-         index_of(tensor, batch, head, row) * element_bytes(element_of(tensor.dtype));
 }
 
 /// Fewer keys fit a page or two.

@@ -19,8 +19,8 @@ kernels::Ahead rows_ahead(const TensorView& tensor, std::int64_t batch, std::int
   length = std::min(length, tensor.shape[3] - begin);
   if (tensor.strides[3] != 1 || count <= 0 || length <= 0) return {};
   const auto element = static_cast<std::int64_t>(size_of(tensor.dtype));
-  return {static_cast<const std::byte*>(tensor.data) + (index_of(tensor, batch, head, first) + begin) * element, count,
-          tensor.strides[2] * element, length * element};
+  return {row_address(tensor, batch, head, first) + begin * element, count, tensor.strides[2] * element,
+          length * element};
 }
 
 void fetch(const kernels::Ahead& ahead) noexcept {

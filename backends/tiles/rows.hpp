@@ -17,6 +17,13 @@ inline std::int64_t index_of(const TensorLayout& tensor, std::int64_t i, std::in
   return i * tensor.strides[0] + j * tensor.strides[1] + k * tensor.strides[2];
 }
 
+/// Where a row of a head begins.
+inline const std::byte* row_address(const TensorView& tensor, std::int64_t batch, std::int64_t head,
+                                    std::int64_t row) noexcept {
+  return static_cast<const std::byte*>(tensor.data) +
+         index_of(tensor, batch, head, row) * static_cast<std::int64_t>(size_of(tensor.dtype));
+}
+
 /// `count` elements from index `first` on, at `stride`, as f32 in `scratch`. The dtype is f32, f16 or bf16.
 void gather_row(const kernels::Kernels& kernels, const TensorView& tensor, std::int64_t first, std::int64_t stride,
                 std::int64_t count, float* scratch) noexcept;

@@ -117,11 +117,11 @@ class Worker {
     call_->run(engine_);  // warms up, too
     if (action == "compute") return {{"seconds", seconds_since(start)}};
     if (action != "time") throw std::runtime_error("no such request: " + action);
+    if (const auto after = request.at("after").get<double>(); after > 0)
+      seconds_per_call([&] { call_->run(engine_); }, after);
     std::int64_t calls = 0;
-    const auto run = [&] { call_->run(engine_), ++calls; };
-    if (const auto after = request.at("after").get<double>(); after > 0) seconds_per_call(run, after);
-    calls = 0;
     const double cpu = cpu_seconds();
+    const auto run = [&] { call_->run(engine_), ++calls; };
     const double seconds = seconds_per_call(run, request.at("seconds").get<double>());
     return {{"seconds", seconds}, {"cpu", (cpu_seconds() - cpu) / static_cast<double>(calls)}};
   }

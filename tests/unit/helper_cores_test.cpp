@@ -12,7 +12,6 @@
 #include <thread>
 #include <vector>
 
-#include <attune/error.hpp>
 #include <attune/executor.hpp>
 
 #include "engine/helper_cores.hpp"
@@ -41,12 +40,7 @@ class HelperCoresTest : public testing::Test {
     for (std::size_t core = 0; core < CPU_SETSIZE; ++core)
       if (CPU_ISSET(core, &all_)) cores_.push_back(core);
     if (cores_.size() < 2) GTEST_SKIP() << "there is but one core";
-    try {
-      executor_ = make_executor(2);
-    } catch (const Error& error) {
-      if (error.code() != ErrorCode::unsupported) throw;
-      GTEST_SKIP() << "built without oneTBB (ATTUNE_TBB=OFF)";
-    }
+    executor_ = make_executor(2);
   }
   void TearDown() override {
     executor_.reset();
