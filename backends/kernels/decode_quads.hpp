@@ -1,7 +1,8 @@
-// Scores of rows by fours, where a vector has 16 lanes: four elements of each of four rows of queries, against the same
-// four of a key in each quarter. What is left to add up at the end are four lanes where whole rows leave sixteen: a
-// quarter of the shuffles, which for products of pairs weigh two thirds of the products. In exchange a key's elements
-// come four at a time, in as many loads as multiply-adds for a single quad of rows: so this is for two and more.
+// Scores of rows by fours, for f32 where a vector has 16 lanes: four elements of each of four rows of queries, against
+// the same four of a key in each quarter. What is left to add up at the end are four lanes where whole rows leave
+// sixteen: a quarter of the shuffles, which for products of pairs weigh two thirds of the products. In exchange a key's
+// elements come four at a time, in as many loads as multiply-adds for a single quad of rows: so this is for two and
+// more.
 #pragma once
 
 #include "backends/kernels/decode_queries.hpp"
@@ -48,7 +49,7 @@ template <typename P, int Q>
   const auto part = [&](std::int64_t d, int left) {
     multiply_quads<P, Q>(queries + quad * d, pitch, [&](int k) { return P::key_part(row[k] + d, left); }, sum);
   };
-  constexpr std::int64_t line = line_elements<Type>, width = quad_width<Type>;
+  constexpr std::int64_t line = line_elements<Type>, width = quad;
   AskingForKeys<P, at_once, false> asking(keys, key);
   const auto ask = [&](std::int64_t d, int i)
                        __attribute__((always_inline)) { asking.template ask<static_cast<int>(line / width)>(d, i); };
@@ -79,7 +80,7 @@ constexpr auto quad_score_turn_of(int quads) {
 template <typename P>
 void quad_scores_of(const typename P::Query* queries, int rows, std::int64_t pitch, std::int64_t dim, float scale,
                     const RowsOf<P::element>& keys, float* scores, std::int64_t score_pitch) {
-  const RowGroups groups(rows / quad, max_quads);
+  const RowGroups groups(rows / quad, groups_for(rows / quad, max_quads));
   for_key_turns(keys, [&](const KeysInTurn<P::element>& in_turn, std::int64_t first, std::int64_t count) {
     groups.for_each([&](int of, int size, Share share) {
       const auto turn = with_fetch<P, Fetch::in_order, Fetch::in_order>(

@@ -1,4 +1,5 @@
-// How the queries of a decode lie in memory: row by row, or by fours where that is what scores are computed from.
+// How the queries of a decode lie in memory: row by row, or several rows by turns where that is what scores are
+// computed from.
 #pragma once
 
 #include "backends/kernels/row_vector.hpp"
@@ -7,37 +8,40 @@ namespace {
 
 constexpr int quad = 4;  // rows in a vector of 16 lanes, and lanes of each
 
-/// Are so many rows taken by fours? (decode_quads.hpp)
-constexpr bool in_quads(int rows) { return vector_lanes == quad * quad && rows >= 2 * quad && rows % quad == 0; }
+/// Are so many rows taken by fours? (decode_quads.hpp) Elements that are widened come too dear four at a time.
+constexpr bool in_quads(int rows, Element keys) {
+  return vector_lanes == quad * quad && keys == Element::f32 && rows >= 2 * quad && rows % quad == 0;
+}
 
-/// And where keys are not pairs? Elements that are widened come too dear four at a time.
-constexpr bool in_quads(int rows, Element keys) { return keys == Element::f32 && in_quads(rows); }
+/// Rows that lie by turns, [d / width][row][d % width].
+struct RowsByTurns {
+  int first, rows;
+  std::int64_t width;
+};
 
-/// Elements of each row in such a vector: four floats, or four pairs.
-template <typename T>
-constexpr std::int64_t quad_width = 16 / static_cast<std::int64_t>(sizeof(T));
-
-/// The row-th row of queries: element(d) for d < dim, and 0 up to a multiple of 64 bytes. By fours they are
-/// [row / 4][d / width][row % 4][d % width].
+/// The row-th row of queries, which is one of those: element(d) for d < dim, and 0 up to a multiple of 64 bytes.
 template <typename T, typename F>
-inline void load_query_of(F element, std::int64_t dim, bool by_fours, int row, std::int64_t pitch, T* queries) {
-  constexpr std::int64_t width = quad_width<T>;
-  T* to = queries + (by_fours ? (row - row % quad) * pitch + row % quad * width : row * pitch);
-  const std::int64_t end = (dim + quad * width - 1) / (quad * width) * (quad * width);
-  for (std::int64_t d = 0; d < end; d += width, to += by_fours ? quad * width : width) {
-    T piece[static_cast<std::size_t>(width)] = {};
-    if (d + width <= dim)
-      for (std::int64_t i = 0; i < width; ++i) piece[i] = element(d + i);
-    else
-      for (std::int64_t i = 0; d + i < dim; ++i) piece[i] = element(d + i);
-    std::memcpy(to, piece, sizeof piece);
-  }
+inline void load_query_of(F element, std::int64_t dim, const RowsByTurns& of, int row, std::int64_t pitch, T* queries) {
+  constexpr auto line = static_cast<std::int64_t>(64 / sizeof(T));
+  T* to = queries + of.first * pitch + (row - of.first) * of.width;
+  const std::int64_t end = (dim + line - 1) / line * line;
+  for (std::int64_t d = 0; d < end; d += of.width, to += of.rows * of.width)
+    for (std::int64_t i = 0; i < of.width; ++i) to[i] = d + i < dim ? element(d + i) : T{};
+}
+
+/// A row by itself.
+template <typename T, typename F>
+inline void load_query_of(F element, std::int64_t dim, int row, std::int64_t pitch, T* queries) {
+  load_query_of(element, dim, {row, 1, 64 / static_cast<std::int64_t>(sizeof(T))}, row, pitch, queries);
 }
 
 void load_decode_query(const float* query, std::int64_t dim, float scale, Element keys, int row, int rows,
                        std::int64_t pitch, float* queries) {
   const auto scaled = [=](std::int64_t d) { return query[d] * scale; };
-  load_query_of(scaled, dim, in_quads(rows, keys), row, pitch, queries);
+  if (in_quads(rows, keys))
+    load_query_of(scaled, dim, {row - row % quad, quad, quad}, row, pitch, queries);
+  else
+    load_query_of(scaled, dim, row, pitch, queries);
 }
 
 }  // namespace

@@ -134,8 +134,8 @@ class LinesAhead {
     piece = next_piece();
   }
 
-  /// What follows when a piece has been asked for.
-  Piece next_piece() {
+  /// What follows when a piece has been asked for. Not in line, for the sake of the many places that ask.
+  [[gnu::noinline, gnu::cold]] Piece next_piece() {
     const bool ends = row_ < rows_.count || rows_.next == nullptr;
     const auto* first = ends ? rows_.data + row_ * rows_.stride : rows_.next + (row_ - rows_.count) * rows_.stride;
     const std::int64_t rows = !whole_ ? 1 : row_ < rows_.count ? rows_.count - row_ : rows_.count;
@@ -159,8 +159,11 @@ template <int count, Element E>
   for (int i = 0; i < count; ++i) {
     prefetch_line<1>(piece.line);
     piece.line += 64;
-    if (piece.line >= piece.end) [[unlikely]]
-      piece = ahead.next_piece();
+    if (piece.line >= piece.end) [[unlikely]] {
+      const auto next = ahead.next_piece();
+      piece.line = next.line;
+      piece.end = next.end;
+    }
   }
 }
 
@@ -193,11 +196,14 @@ struct Share {
   int index, of;
 };
 
-/// Rows in groups of at most `most`, as equal as they can be. Made once for all turns, as it divides.
+/// As few as there can be if none is to have more than `most`.
+constexpr int groups_for(int rows, int most) { return (rows + most - 1) / most; }
+
+/// Rows in so many groups, as equal as they can be. Made once for all turns, as it divides.
 class RowGroups {
  public:
-  RowGroups(int rows, int most)
-      : count_((rows + most - 1) / most), size_(rows / (count_ > 0 ? count_ : 1)), larger_(rows - size_ * count_) {}
+  RowGroups(int rows, int count)
+      : count_(count), size_(rows / (count > 0 ? count : 1)), larger_(rows - size_ * count) {}
 
   /// Calls f(first row, how many, share) for each.
   template <typename F>

@@ -34,7 +34,7 @@ template <typename P>
 constexpr Fetch from_memory_in_order = P::element == Element::f32 ? Fetch::in_order_from_memory : Fetch::in_order;
 
 /// Keys of which all rows take their turn while they are in L1: a multiple of every decode_keys, and of 4.
-constexpr std::int64_t keys_in_turn = 24;
+constexpr int keys_in_turn = 24;
 
 template <typename P, int R>
 using ScoreSums = Block<R, decode_keys<P, R>>;
@@ -160,7 +160,8 @@ template <std::int64_t line, std::int64_t width, typename Ask, typename Step, ty
       step(d + i * width);
     });
   }
-  if (d < dim && d == asked) each<static_cast<int>(line / width)>([&](int i) { ask(d, i); });
+  if (d < dim && d == asked)
+    each<static_cast<int>(line / width)>([&](int i) __attribute__((always_inline)) { ask(d, i); });
   for (; d + width <= dim; d += width) step(d);
   if (const int left = static_cast<int>(dim - d); left > 0) part(d, left);
 }
@@ -220,27 +221,28 @@ constexpr auto score_turn(int rows) {
     return rows == R ? decode_score_turn<Policy, R> : score_turn<P, R + 1>(rows);
 }
 
-/// Calls f(keys of a turn, the first of them, how many).
-template <Element E, typename F>
+/// Calls f(keys of a turn of `most`, the first of them, how many).
+template <int most = keys_in_turn, Element E, typename F>
 inline void for_key_turns(const RowsOf<E>& keys, F f) {
+  static_assert(most <= keys_in_turn);
   KeysInTurn<E> in_turn;
-  for (std::int64_t first = 0; first < keys.count; first += keys_in_turn) {
-    keys.template next_rows<keys_in_turn>(first, in_turn.key);
-    LinesAhead<E> lines(keys, first);
-    in_turn.lines = &lines;
+  LinesAhead<E> lines(keys, 0);
+  in_turn.lines = &lines;
+  for (std::int64_t first = 0; first < keys.count; first += most) {
+    keys.template next_rows<most>(first, in_turn.key);
     if (!in_order(keys.fetch)) {
-      keys.template rows_ahead<keys_in_turn>(first, in_turn.ahead);
+      keys.template rows_ahead<most>(first, in_turn.ahead);
       in_turn.near = keys.bytes_ahead(first, keys.near);
       in_turn.nearer = keys.bytes_ahead(first, keys.nearer);
     }
-    f(in_turn, first, keys.count - first < keys_in_turn ? keys.count - first : keys_in_turn);
+    f(in_turn, first, keys.count - first < most ? keys.count - first : most);
   }
 }
 
 template <typename P>
 void decode_scores_of(const typename P::Query* queries, int rows, std::int64_t pitch, std::int64_t dim, float scale,
                       const RowsOf<P::element>& keys, float* scores, std::int64_t score_pitch) {
-  const RowGroups groups(rows, max_score_rows);
+  const RowGroups groups(rows, groups_for(rows, max_score_rows));
   for_key_turns(keys, [&](const KeysInTurn<P::element>& in_turn, std::int64_t first, std::int64_t count) {
     groups.for_each([&](int row, int size, Share share) {
       const auto turn = with_fetch<P, from_memory_in_order<P>, Fetch::in_order_from_cache>(

@@ -76,13 +76,12 @@ inline void decode_value_tile(const WeightRows<typename P::Weight>& weights, con
   for (std::int64_t i = begin; i < end; i += places, row += step)
     for (int place = 0; place < places; place += P::keys) add_keys(i + place, row + place * apart);
   lines.piece = piece;
+  float* to = sums.data + column;
+  const std::int64_t pitch = sums.pitch;  // g++ would read it again after every store
 #pragma GCC unroll 8
-  for (int r = 0; r < R; ++r)
+  for (int r = 0; r < R; ++r, to += pitch)
 #pragma GCC unroll 8
-    for (int c = 0; c < C; ++c) {
-      float* const at = sums.data + r * sums.pitch + column + c * vector_lanes;
-      store(at, load(at) + sum[r][c]);
-    }
+    for (int c = 0; c < C; ++c) store(to + c * vector_lanes, load(to + c * vector_lanes) + sum[r][c]);
 }
 
 /// Columns `column` … dim − 1, in tiles of C vectors and then of fewer. A remainder that would be a tile of the fewest
@@ -142,7 +141,7 @@ template <typename P>
 void decode_weighted_sum_of(const WeightRows<typename P::Weight>& weights, int rows, const RowsOf<P::element>& values,
                             std::int64_t dim, bool careful, const SumRows& sums) {
   if (dim == 0) return;
-  const RowGroups groups(rows, P::most_rows);
+  const RowGroups groups(rows, groups_for(rows, P::most_rows));
   for_value_turns(values, [&](std::int64_t begin, std::int64_t end) {
     LinesAhead<P::element> lines(values, begin);
     const auto of = [&](int row) {

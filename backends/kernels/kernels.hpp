@@ -104,6 +104,10 @@ struct SoftmaxStep {
   float* alpha = nullptr;
 };
 
+/// What the kernels of pairs compute for so many rows of a decode: some more are cheaper than lanes that idle. Queries
+/// of rows that are added are 0.
+constexpr std::int64_t rows_of_pairs(std::int64_t rows) noexcept { return rows <= 6 ? rows : (rows + 3) / 4 * 4; }
+
 /// Products of bf16 pairs, for instruction sets that multiply them directly. A pair is a 32-bit lane that holds two
 /// neighbours, the first in its lower half: of head dims in queries and keys, of keys in weights and values. `dim` of
 /// queries and keys is even. Sums are f32; weights are rounded to bf16.
@@ -143,23 +147,40 @@ struct PairKernels {
   bool (*weighted_rows)(const std::uint32_t* weights, std::int64_t key_count, const std::uint32_t* values,
                         std::int64_t dim, const float* factor, std::uint16_t* const* rows, int count);
 
+  // For few queries, as DecodeKernels. `rows` are as many as rows_of_pairs() says. Where scores lie is the kernels' own
+  // affair: in rows · score_pitch floats that are aligned to 64 bytes, the pitch being a multiple of 32.
+
   /// As DecodeKernels::load_query, unscaled: a scaled query would be rounded once more. `pitch` counts elements and is
   /// a multiple of 32.
   void (*load_decode_query)(const std::uint16_t* query, std::int64_t dim, int row, int rows, std::int64_t pitch,
                             std::uint16_t* queries);
 
-  /// scale · DecodeKernels::scores on bf16 keys, for queries that load_decode_query() has laid out.
+  /// scale · Σ_d query[d] of each row · keys[key][d] on bf16 keys, which are those from the first-th on, a multiple of
+  /// 16.
   void (*decode_scores)(const std::uint16_t* queries, int rows, std::int64_t pitch, std::int64_t dim, float scale,
-                        const StoredRows& keys, float* scores, std::int64_t score_pitch);
+                        const StoredRows& keys, std::int64_t first, float* scores, std::int64_t score_pitch);
 
-  /// As DecodeKernels::softmax; the weights replace the scores as bf16, in the first half of their row.
-  void (*decode_softmax)(float* scores, std::int64_t key_count, bool natural, float* m, float* l);
+  /// The scores of up to 8 rows from the row-th on, a multiple of 8, to rows [key] at score_pitch, and back. Scores
+  /// beyond key_count, up to a multiple of 16, may be written too.
+  void (*read_scores)(const float* scores, int rows, std::int64_t score_pitch, int row, std::int64_t key_count,
+                      float* to);
+  void (*write_scores)(const float* from, int rows, std::int64_t score_pitch, int row, std::int64_t key_count,
+                       float* scores);
 
-  /// As DecodeKernels::weighted_sum on bf16 values and rounded weights; `weight_pitch` counts elements, and weights
-  /// begin with one of an even place.
-  void (*decode_weighted_sum)(const std::uint16_t* weights, int rows, std::int64_t weight_pitch,
+  /// The row's scores of the keys begin … end − 1 become −inf.
+  void (*hide_keys)(float* scores, int rows, std::int64_t score_pitch, int row, std::int64_t begin, std::int64_t end);
+
+  /// As DecodeKernels::softmax for all rows and any key_count; weights rounded to bf16 replace the scores.
+  void (*decode_softmax)(float* scores, int rows, std::int64_t score_pitch, std::int64_t key_count, bool natural,
+                         float* m, float* l);
+
+  /// As DecodeKernels::weighted_sum on bf16 values, which are those from the first-th on, a multiple of 16, and
+  /// rounded weights. Columns of sums are in an order of their own until columns_in_order() has dealt with a row;
+  /// `pitch` is a multiple of 32.
+  void (*decode_weighted_sum)(const float* scores, int rows, std::int64_t score_pitch, std::int64_t first,
                               const StoredRows& values, std::int64_t dim, bool careful, float* sums,
                               std::int64_t pitch);
+  void (*columns_in_order)(float* sums, std::int64_t dim);
 
   /// As Kernels::multiply_add_peak, of products of pairs: four operations a lane and instruction.
   double (*dot_peak)(std::int64_t iterations);

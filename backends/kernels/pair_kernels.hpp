@@ -33,8 +33,12 @@ constexpr attune::kernels::PairKernels pair_kernels = {
     .weighted_rows = pair_weighted_rows,
     .load_decode_query = load_decode_query_pairs,
     .decode_scores = decode_pair_scores,
+    .read_scores = read_pair_scores,
+    .write_scores = write_pair_scores,
+    .hide_keys = hide_pair_keys,
     .decode_softmax = decode_pair_softmax,
     .decode_weighted_sum = decode_pair_weighted_sum,
+    .columns_in_order = columns_in_order,
     .dot_peak = dot_peak,
 };
 

@@ -30,6 +30,9 @@ Element element_of(DType dtype) noexcept {
   return dtype == DType::f32 ? Element::f32 : dtype == DType::f16 ? Element::f16 : Element::bf16;
 }
 
+/// By PairKernels::read_scores.
+constexpr int rows_read_at_once = 8;
+
 /// Fewer keys fit a page or two.
 constexpr std::int64_t fewest_keys_in_streams = 64;
 
@@ -47,16 +50,18 @@ RowsLayout::RowsLayout(const kernels::Kernels& kernels, const Problem& problem) 
       copy_floats(std::max(copied_rows * std::max(query_pitch, value_pitch), score_pitch)) {}
 
 std::size_t RowsLayout::state_floats(std::int64_t rows) const noexcept {
-  return tiles::padded_floats(rows * (value_pitch + 2));
+  return tiles::padded_floats(kernels::rows_of_pairs(rows) * (value_pitch + 2));
 }
 
 RowsState RowsLayout::state(float* memory, std::int64_t rows) const noexcept {
-  float* m = memory + rows * value_pitch;
-  return {memory, m, m + rows};
+  const std::int64_t computed = kernels::rows_of_pairs(rows);
+  float* m = memory + computed * value_pitch;
+  return {memory, m, m + computed};
 }
 
 std::size_t RowsLayout::worker_floats(std::int64_t rows) const noexcept {
-  return static_cast<std::size_t>(rows * (query_pitch + score_pitch) + copy_floats) + 2 * state_floats(rows);
+  const std::int64_t of_rows = kernels::rows_of_pairs(rows) * (query_pitch + score_pitch);
+  return static_cast<std::size_t>(of_rows + rows_read_at_once * score_pitch + copy_floats) + 2 * state_floats(rows);
 }
 
 DecodeRows::DecodeRows(const kernels::Kernels& kernels, const RowsLayout& layout, const Arguments& arguments,
@@ -68,10 +73,12 @@ DecodeRows::DecodeRows(const kernels::Kernels& kernels, const RowsLayout& layout
       fetch_(fetch),
       head_(head),
       count_(static_cast<int>(head.count)),
+      computed_(pairs_ != nullptr ? static_cast<int>(kernels::rows_of_pairs(count_)) : count_),
       units_(tiles::score_units(arguments, head.kv_head)),
       queries_(memory),
-      scores_(queries_ + head.count * layout.query_pitch),
-      copy_(scores_ + head.count * layout.score_pitch),
+      scores_(queries_ + computed_ * layout.query_pitch),
+      scores_by_row_(scores_ + computed_ * layout.score_pitch),
+      copy_(scores_by_row_ + rows_read_at_once * layout.score_pitch),
       whole_(layout.state(copy_ + layout.copy_floats, head.count)),
       part_(layout.state(copy_ + layout.copy_floats + layout.state_floats(head.count), head.count)) {
   find_rows();
@@ -95,6 +102,7 @@ void DecodeRows::load_queries() noexcept {
   loaded_ = true;
   const TensorView& query = arguments_.query;
   const std::int64_t dim = arguments_.head_dim, stride = query.strides[3];
+  if (computed_ > count_) std::fill_n(queries_, computed_ * layout_.query_pitch, 0.0f);
   for (int r = 0; r < count_; ++r) {
     const Row& row = rows_[static_cast<std::size_t>(r)];
     const std::int64_t first = index_of(query, head_.member.batch, row.head, head_.member.first_query + row.query);
@@ -110,7 +118,7 @@ void DecodeRows::load_queries() noexcept {
       gather(read, stride, dim, gathered);
       read = gathered;
     }
-    pairs_->load_decode_query(read, dim, r, count_, pair_query_pitch(), reinterpret_cast<std::uint16_t*>(queries_));
+    pairs_->load_decode_query(read, dim, r, computed_, pair_query_pitch(), reinterpret_cast<std::uint16_t*>(queries_));
   }
 }
 
@@ -195,18 +203,38 @@ void DecodeRows::score(KeyRange keys) noexcept {
   for_stored(arguments_.key, keys, [&](StoredRows stored, std::int64_t first) {
     stored.next = upcoming(arguments_.key, arguments_.value, keys.begin);
     if (pairs_ != nullptr)
-      pairs_->decode_scores(reinterpret_cast<const std::uint16_t*>(queries_), count_, pair_query_pitch(),
-                            arguments_.head_dim, units_.scale, stored, scores_ + first, layout_.score_pitch);
+      pairs_->decode_scores(reinterpret_cast<const std::uint16_t*>(queries_), computed_, pair_query_pitch(),
+                            arguments_.head_dim, units_.scale, stored, first, scores_, layout_.score_pitch);
     else
       kernels_.decode->scores(queries_, count_, layout_.query_pitch, arguments_.head_dim, stored, scores_ + first,
                               layout_.score_pitch);
   });
-  const std::int64_t count = keys.end - keys.begin;
-  const std::int64_t padded = rounded_up(count, kernels_.lanes);
+  change_scores(keys);
+}
+
+void DecodeRows::change_scores(KeyRange keys) noexcept {
+  if (pairs_ != nullptr) return change_pair_scores(keys);
+  for (int r = 0; r < count_; ++r)
+    apply_options(rows_[static_cast<std::size_t>(r)], keys, scores_ + r * layout_.score_pitch);
+}
+
+void DecodeRows::change_pair_scores(KeyRange keys) noexcept {
+  const std::int64_t count = keys.end - keys.begin, pitch = layout_.score_pitch;
+  if (arguments_.softcap > 0 || arguments_.mask.data != nullptr || arguments_.alibi_slopes.data != nullptr ||
+      arguments_.block_mask.data != nullptr) {
+    for (int first = 0; first < count_; first += rows_read_at_once) {
+      pairs_->read_scores(scores_, computed_, pitch, first, count, scores_by_row_);
+      for (int r = first; r < std::min(first + rows_read_at_once, count_); ++r)
+        apply_options(rows_[static_cast<std::size_t>(r)], keys, scores_by_row_ + (r - first) * pitch);
+      pairs_->write_scores(scores_by_row_, computed_, pitch, first, count, scores_);
+    }
+    return;
+  }
   for (int r = 0; r < count_; ++r) {
-    float* scores = scores_ + r * layout_.score_pitch;
-    apply_options(rows_[static_cast<std::size_t>(r)], keys, scores);
-    std::fill(scores + count, scores + padded, minus_infinity);
+    const KeyRange& own = rows_[static_cast<std::size_t>(r)].keys;
+    const auto place = [&](std::int64_t key) { return std::clamp<std::int64_t>(key - keys.begin, 0, count); };
+    pairs_->hide_keys(scores_, computed_, pitch, r, 0, place(own.begin));
+    pairs_->hide_keys(scores_, computed_, pitch, r, place(own.end), count);
   }
 }
 
@@ -245,20 +273,24 @@ void DecodeRows::add_mask(const Row& row, KeyRange keys, float* scores) noexcept
 }
 
 void DecodeRows::softmax(KeyRange keys, const RowsState& result) noexcept {
-  const std::int64_t padded = rounded_up(keys.end - keys.begin, kernels_.lanes);
-  const auto of_row = pairs_ != nullptr ? pairs_->decode_softmax : kernels_.decode->softmax;
-  for (int r = 0; r < count_; ++r)
-    of_row(scores_ + r * layout_.score_pitch, padded, units_.natural, result.m + r, result.l + r);
+  const std::int64_t count = keys.end - keys.begin, padded = rounded_up(count, kernels_.lanes);
+  if (pairs_ != nullptr)
+    return pairs_->decode_softmax(scores_, computed_, layout_.score_pitch, count, units_.natural, result.m, result.l);
+  for (int r = 0; r < count_; ++r) {
+    float* scores = scores_ + r * layout_.score_pitch;
+    std::fill(scores + count, scores + padded, minus_infinity);
+    kernels_.decode->softmax(scores, padded, units_.natural, result.m + r, result.l + r);
+  }
 }
 
 void DecodeRows::sum_values(KeyRange keys, bool careful, const RowsState& result) noexcept {
-  std::fill_n(result.sums, count_ * layout_.value_pitch, 0.0f);
+  std::fill_n(result.sums, computed_ * layout_.value_pitch, 0.0f);
   if (arguments_.value_dim == 0) return;
   for_stored(arguments_.value, keys, [&](StoredRows stored, std::int64_t first) {
     stored.next = upcoming(arguments_.value, arguments_.key, keys.end);
     if (pairs_ != nullptr)
-      pairs_->decode_weighted_sum(reinterpret_cast<const std::uint16_t*>(scores_) + first, count_, pair_weight_pitch(),
-                                  stored, arguments_.value_dim, careful, result.sums, layout_.value_pitch);
+      pairs_->decode_weighted_sum(scores_, computed_, layout_.score_pitch, first, stored, arguments_.value_dim, careful,
+                                  result.sums, layout_.value_pitch);
     else
       kernels_.decode->weighted_sum(scores_ + first, count_, layout_.score_pitch, stored, arguments_.value_dim, careful,
                                     result.sums, layout_.value_pitch);
@@ -311,6 +343,7 @@ void DecodeRows::close(const RowsState& state) const noexcept {
     const Row& row = rows_[static_cast<std::size_t>(r)];
     const std::int64_t query = head_.member.first_query + row.query;
     float* sums = state.sums + r * layout_.value_pitch;
+    if (pairs_ != nullptr) pairs_->columns_in_order(sums, arguments_.value_dim);
     const float factor = state.l[r] == 0.0f ? 0.0f : 1.0f / state.l[r];
     for (std::int64_t c = 0; c < arguments_.value_dim; ++c) sums[c] *= factor;
     const std::int64_t first = index_of(arguments_.out, head_.member.batch, row.head, query);

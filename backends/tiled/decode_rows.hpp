@@ -36,7 +36,7 @@ class RowsLayout {
 
   std::size_t state_floats(std::int64_t rows) const noexcept;
   RowsState state(float* memory, std::int64_t rows) const noexcept;
-  /// Of a worker: queries, scores, the copy and two states.
+  /// Of a worker: queries, scores, some rows of those, the copy and two states.
   std::size_t worker_floats(std::int64_t rows) const noexcept;
 };
 
@@ -76,6 +76,8 @@ class DecodeRows {
   KeyRange wanted(KeyRange keys) const noexcept;
   bool may_stream(KeyRange keys) const noexcept;
   void score(KeyRange keys) noexcept;
+  void change_scores(KeyRange keys) noexcept;
+  void change_pair_scores(KeyRange keys) noexcept;
   void apply_options(const Row& row, KeyRange keys, float* scores) noexcept;
   void add_mask(const Row& row, KeyRange keys, float* scores) noexcept;
   void softmax(KeyRange keys, const RowsState& result) noexcept;
@@ -84,9 +86,8 @@ class DecodeRows {
   void for_stored(const TensorView& tensor, KeyRange keys, F f) noexcept;
   const void* upcoming(const TensorView& tensor, const TensorView& after, std::int64_t key) const noexcept;
 
-  /// Elements from one row of queries or weights to the next, where these are of pairs.
+  /// Elements from one row of queries to the next, where these are of pairs.
   std::int64_t pair_query_pitch() const noexcept { return 2 * layout_.query_pitch; }
-  std::int64_t pair_weight_pitch() const noexcept { return 2 * layout_.score_pitch; }
 
   const kernels::Kernels& kernels_;
   const kernels::PairKernels* pairs_;  // if products are of bf16 pairs; queries_ and weights then hold bf16
@@ -95,12 +96,13 @@ class DecodeRows {
   kernels::Fetch fetch_;
   tiles::HeadRows head_;
   int count_;
+  int computed_;  // rows, if kernels compute more than there are
   tiles::ScoreUnits units_;
   bool loaded_ = false;
   bool in_streams_ = false;  // of the keys in scores_ (StoredRows::in_streams)
   KeyRange attended_;        // union over the rows
   std::array<Row, max_decode_rows> rows_;
-  float *queries_, *scores_, *copy_;
+  float *queries_, *scores_, *scores_by_row_, *copy_;
   RowsState whole_, part_;
 };
 

@@ -296,26 +296,35 @@ class DecodePairTest : public DecodeTest {
   }
 };
 
+/// Numbers of rows that are computed as they are, and some that others are added to.
+constexpr int pair_rows[] = {1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 16, 18, 20, 24, 28, 32};
+
 TEST_P(DecodePairTest, ScoresAreScaledProductsOfEveryRowAndKey) {
   const std::int64_t score_pitch = 160;
-  for (const int rows : {1, 2, 3, 4, 5, 8, 11, 12, 20})
+  for (const int rows : pair_rows)
     for (const std::int64_t dim : {2, 8, 30, 32, 40, 64, 98, 128})
       for (const std::int64_t count : key_counts) {
         Elements keys = elements(Element::bf16, count, dim, dim + 3);
+        const int computed = static_cast<int>(attune::kernels::rows_of_pairs(rows));
         const std::int64_t pair_pitch = 2 * pitch(dim);
-        Aligned queries(rows * pitch(dim), not_a_number);
-        Aligned scores(rows * score_pitch, not_a_number);
+        Aligned queries(computed * pitch(dim), 0.0f);
         std::vector<float> rounded;
         for (int row = 0; row < rows; ++row) {
           std::vector<std::uint16_t> query(static_cast<std::size_t>(dim));
           for (std::uint16_t& element : query) rounded.push_back(round(random(), &element));
-          pairs().load_decode_query(query.data(), dim, row, rows, pair_pitch, as_bf16(queries));
+          pairs().load_decode_query(query.data(), dim, row, computed, pair_pitch, as_bf16(queries));
         }
-        pairs().decode_scores(as_bf16(queries), rows, pair_pitch, dim, 0.5f, keys.rows, scores, score_pitch);
+        const auto score = [&](float* to) {
+          Aligned scores(computed * score_pitch, not_a_number);
+          pairs().decode_scores(as_bf16(queries), computed, pair_pitch, dim, 0.5f, keys.rows, 0, scores, score_pitch);
+          for (int row = 0; row < rows; row += 8)
+            pairs().read_scores(scores, computed, score_pitch, row, count, to + row * score_pitch);
+        };
+        Aligned scores(computed * score_pitch), again(computed * score_pitch);
+        score(scores);
         for (const Fetch fetch : ways_to_fetch) {
           keys.rows.fetch = fetch;
-          Aligned again(rows * score_pitch, not_a_number);
-          pairs().decode_scores(as_bf16(queries), rows, pair_pitch, dim, 0.5f, keys.rows, again, score_pitch);
+          score(again);
           for (int row = 0; row < rows; ++row)
             for (std::int64_t key = 0; key < count; ++key)
               ASSERT_EQ(again[row * score_pitch + key], scores[row * score_pitch + key]);
@@ -328,95 +337,260 @@ TEST_P(DecodePairTest, ScoresAreScaledProductsOfEveryRowAndKey) {
                      static_cast<double>(keys.values[static_cast<std::size_t>(key * dim + d)]);
             const double tolerance = 0.5 * static_cast<double>((dim + 1) * (dim + 1)) * 0x1p-24;
             ASSERT_NEAR(scores[row * score_pitch + key], 0.5 * sum, tolerance)
-                << "rows " << rows << ", dim " << dim << ", keys " << count;
+                << "row " << row << " of " << rows << ", dim " << dim << ", key " << key << " of " << count;
           }
       }
 }
 
-TEST_P(DecodePairTest, SoftmaxLeavesRoundedWeightsInTheFirstHalfOfTheirRow) {
-  for (const bool natural : {false, true}) {
-    const std::int64_t count = 96, masked = 5;
-    Aligned scores(count), before(count);
-    for (std::int64_t key = 0; key < count; ++key) before[key] = scores[key] = 8.0f * random();
-    before[masked] = scores[masked] = -infinity;
-    float m = 0, l = 0;
-    pairs().decode_softmax(scores, count, natural, &m, &l);
-    EXPECT_EQ(m, *std::max_element(static_cast<float*>(before), before + count));
-    // exp2 to 2.8e-6, and half an ulp of the difference of at most 16 (times log2 e) in its exponent.
-    const double of_exp2 = 2.8e-6 + 16.0 * 1.5 * 0x1p-23;
-    double sum = 0;
-    for (std::int64_t key = 0; key < count; ++key) {
-      float weight = 0;
-      kernels().widen(as_bf16(scores) + key, true, 1, &weight);
-      const double difference = static_cast<double>(before[key]) - static_cast<double>(m);
-      const double exact = natural ? std::exp(difference) : std::exp2(difference);
-      ASSERT_NEAR(weight, exact, exact * (of_exp2 + 0x1p-8)) << key;  // and half an ulp of bf16
-      sum += exact;
+TEST_P(DecodePairTest, ScoresGoOnFromAKeyAndAreUsedInTheOrderOfStreams) {
+  const std::int64_t score_pitch = 320, dim = 24, pair_pitch = 2 * pitch(dim);
+  for (const int rows : {4, 8, 12, 24})
+    for (const std::int64_t count : {64, 67, 96, 253}) {
+      Elements keys = elements(Element::bf16, count, dim, dim + 3);
+      Aligned queries(rows * pitch(dim));
+      for (int row = 0; row < rows; ++row) {
+        std::vector<std::uint16_t> query(static_cast<std::size_t>(dim));
+        for (std::uint16_t& element : query) round(random(), &element);
+        pairs().load_decode_query(query.data(), dim, row, rows, pair_pitch, as_bf16(queries));
+      }
+      const auto score = [&](const StoredRows& of, std::int64_t first, float* scores) {
+        pairs().decode_scores(as_bf16(queries), rows, pair_pitch, dim, 1.0f, of, first, scores, score_pitch);
+      };
+      Aligned by_key(rows * score_pitch), in_parts(rows * score_pitch), by_turns(rows * score_pitch);
+      score(keys.rows, 0, by_key);
+      StoredRows part = keys.rows;
+      part.count = 48;
+      score(part, 0, in_parts);
+      part = keys.rows;
+      part.data = static_cast<const std::uint16_t*>(part.data) + 48 * part.stride;
+      part.count -= 48;
+      score(part, 48, in_parts);
+      keys.rows.in_streams = true;
+      score(keys.rows, 0, by_turns);
+      const auto row_of = [&](const float* scores, int row) {
+        Aligned of_eight(8 * score_pitch);
+        pairs().read_scores(scores, rows, score_pitch, row / 8 * 8, count, of_eight);
+        const float* first = of_eight + row % 8 * score_pitch;
+        return std::vector<float>(first, first + count);
+      };
+      for (int row = 0; row < rows; ++row) {
+        const std::vector<float> expected = row_of(by_key, row), turns = row_of(by_turns, row);
+        EXPECT_EQ(row_of(in_parts, row), expected);
+        for (std::int64_t i = 0; i < count; ++i) {
+          const std::int64_t key = attune::kernels::place_in_streams(i, count);
+          ASSERT_EQ(turns[static_cast<std::size_t>(i)], expected[static_cast<std::size_t>(key)]);
+        }
+      }
     }
-    EXPECT_NEAR(l, sum, sum * (of_exp2 + static_cast<double>(count) * 0x1p-24));
-    EXPECT_EQ(as_bf16(scores)[masked], 0x8000);
-  }
 }
 
+/// Rows of scores on their way to weights.
+struct PairScoreRows {
+  PairScoreRows(const attune::kernels::PairKernels& kernels, int computed, std::int64_t keys)
+      : pairs(kernels), rows(computed), count(keys), scores(computed * score_pitch, 0.0f) {}
+  void write(int row, const float* from) {
+    Aligned of_eight(8 * score_pitch);
+    pairs.read_scores(scores, rows, score_pitch, row / 8 * 8, count, of_eight);
+    std::copy_n(from, count, of_eight + row % 8 * score_pitch);
+    pairs.write_scores(of_eight, rows, score_pitch, row / 8 * 8, count, scores);
+  }
+  void softmax(bool natural, float* m, float* l) {
+    pairs.decode_softmax(scores, rows, score_pitch, count, natural, m, l);
+  }
+
+  static constexpr std::int64_t score_pitch = 320;
+  const attune::kernels::PairKernels& pairs;
+  int rows;
+  std::int64_t count;
+  Aligned scores;
+};
+
+TEST_P(DecodePairTest, RowsComeBackAsTheyWereWrittenButForHiddenKeys) {
+  const std::int64_t pitch = PairScoreRows::score_pitch;
+  for (const int rows : {1, 3, 6, 8, 12, 16, 20, 28})
+    for (const std::int64_t count : {1, 15, 16, 40, 300}) {
+      PairScoreRows of(pairs(), rows, count);
+      std::vector<std::vector<float>> expected(static_cast<std::size_t>(rows));
+      for (std::vector<float>& row : expected)
+        for (std::int64_t key = 0; key < count; ++key) row.push_back(random());
+      for (int row = 0; row < rows; ++row) {
+        auto& scores = expected[static_cast<std::size_t>(row)];
+        of.write(row, scores.data());
+        const std::int64_t begin = row % count, end = std::min<std::int64_t>(count, begin + 5);
+        pairs().hide_keys(of.scores, rows, pitch, row, begin, end);
+        std::fill(scores.begin() + begin, scores.begin() + end, -infinity);
+      }
+      for (int first = 0; first < rows; first += 8) {
+        Aligned read(8 * pitch);
+        pairs().read_scores(of.scores, rows, pitch, first, count, read);
+        for (int row = first; row < std::min(first + 8, rows); ++row)
+          for (std::int64_t key = 0; key < count; ++key)
+            ASSERT_EQ(read[(row - first) * pitch + key],
+                      expected[static_cast<std::size_t>(row)][static_cast<std::size_t>(key)])
+                << "row " << row << " of " << rows << ", key " << key;
+      }
+    }
+}
+
+TEST_P(DecodePairTest, SoftmaxLeavesTheMaximumAndTheSumOfWeights) {
+  for (const bool natural : {false, true})
+    for (const int rows : {1, 4, 8, 12, 20})
+      for (const std::int64_t count : {1, 5, 16, 31, 96}) {
+        PairScoreRows of(pairs(), rows, count);
+        std::vector<std::vector<float>> before(static_cast<std::size_t>(rows));
+        for (int row = 0; row < rows; ++row) {
+          std::vector<float>& scores = before[static_cast<std::size_t>(row)];
+          for (std::int64_t key = 0; key < count; ++key)
+            scores.push_back(key % 7 == 5 || row == 3 ? -infinity : 8.0f * random());
+          of.write(row, scores.data());
+        }
+        std::vector<float> m(static_cast<std::size_t>(rows)), l(static_cast<std::size_t>(rows));
+        of.softmax(natural, m.data(), l.data());
+        for (std::size_t row = 0; row < before.size(); ++row) {
+          EXPECT_EQ(m[row], *std::max_element(before[row].begin(), before[row].end()));
+          // exp2 to 2.8e-6, and half an ulp of the difference of at most 16 (times log2 e) in its exponent.
+          const double of_exp2 = 2.8e-6 + 16.0 * 1.5 * 0x1p-23;
+          double sum = 0;
+          for (const float score : before[row])
+            if (score > -infinity) {
+              const double difference = static_cast<double>(score) - static_cast<double>(m[row]);
+              sum += natural ? std::exp(difference) : std::exp2(difference);
+            }
+          EXPECT_NEAR(l[row], sum, sum * (of_exp2 + static_cast<double>(count) * 0x1p-24));
+        }
+      }
+}
+
+TEST_P(DecodePairTest, SoftmaxOfWhatIsNotFiniteIsNotANumber) {
+  for (const float poison : {not_a_number, infinity})
+    for (const int rows : {1, 8, 12}) {
+      PairScoreRows of(pairs(), rows, 20);
+      std::vector<float> scores(20, 1.0f), m(static_cast<std::size_t>(rows)), l(static_cast<std::size_t>(rows));
+      for (int row = 0; row < rows; ++row) of.write(row, scores.data());
+      scores[18] = poison;
+      of.write(rows - 1, scores.data());
+      of.softmax(true, m.data(), l.data());
+      for (int row = 0; row < rows; ++row)
+        EXPECT_EQ(std::isnan(l[static_cast<std::size_t>(row)]), row == rows - 1) << row;
+    }
+}
+
+/// Scores that are whole numbers have weights that bf16 holds: the products are exact, so the tolerances are those
+/// above.
 TEST_P(DecodePairTest, WeightedSumAddsEveryValueInBothModesAlike) {
-  const std::int64_t weight_pitch = 640;
   for (const bool in_streams : {false, true})
-    for (const int rows : {1, 2, 3, 4, 5, 8, 11})
+    for (const int rows : {1, 2, 3, 4, 5, 8, 12, 16, 20, 28})
       for (const std::int64_t dim : {1, 2, 17, 32, 33, 64, 100, 128, 160})
         for (const std::int64_t count : {1, 2, 3, 24, 25, 71, 253}) {
           Elements values = elements(Element::bf16, count, dim, dim + 5);
           values.rows.in_streams = in_streams;
-          Aligned weights(rows * weight_pitch / 2);
-          Aligned sums(rows * pitch(dim)), careful(rows * pitch(dim));
-          std::vector<float> rounded;
-          for (int row = 0; row < rows; ++row)
-            for (std::int64_t key = 0; key < count; ++key)
-              rounded.push_back(round(key % 5 == 3 ? -0.0f : random(), as_bf16(weights) + row * weight_pitch + key));
+          PairScoreRows of(pairs(), rows, count);
+          std::vector<double> weights;
+          for (int row = 0; row < rows; ++row) {
+            std::vector<float> scores;
+            for (std::int64_t key = 0; key < count; ++key) {
+              scores.push_back(key % 5 == 3 ? -infinity : key == 0 ? 0.0f : std::floor(4.0f * random() - 4.0f));
+              weights.push_back(std::exp2(static_cast<double>(scores.back())));
+            }
+            of.write(row, scores.data());
+          }
+          std::vector<float> m(static_cast<std::size_t>(rows)), l(static_cast<std::size_t>(rows));
+          of.softmax(false, m.data(), l.data());
+          const std::int64_t sum_pitch = rounded_up(dim, 32);
           const auto sum_up = [&](bool mode, float* to) {
-            pairs().decode_weighted_sum(as_bf16(weights), rows, weight_pitch, values.rows, dim, mode, to, pitch(dim));
+            pairs().decode_weighted_sum(of.scores, rows, of.score_pitch, 0, values.rows, dim, mode, to, sum_pitch);
+            for (int row = 0; row < rows; ++row) pairs().columns_in_order(to + row * sum_pitch, dim);
           };
+          Aligned sums(rows * sum_pitch), careful(rows * sum_pitch);
           sum_up(false, sums);
           sum_up(true, careful);
           for (const Fetch fetch : ways_to_fetch) {
             if (fetch != Fetch::far_and_near && in_streams) continue;
             values.rows.fetch = fetch;
-            Aligned again(rows * pitch(dim));
+            Aligned again(rows * sum_pitch);
             sum_up(false, again);
             for (int row = 0; row < rows; ++row)
-              for (std::int64_t c = 0; c < dim; ++c) ASSERT_EQ(again[row * pitch(dim) + c], sums[row * pitch(dim) + c]);
+              for (std::int64_t c = 0; c < dim; ++c) ASSERT_EQ(again[row * sum_pitch + c], sums[row * sum_pitch + c]);
           }
           for (int row = 0; row < rows; ++row)
             for (std::int64_t c = 0; c < dim; ++c) {
               double sum = 0, sizes = 0;
               for (std::int64_t i = 0; i < count; ++i) {
                 const std::int64_t key = in_streams ? attune::kernels::place_in_streams(i, count) : i;
-                const double product = static_cast<double>(rounded[static_cast<std::size_t>(row * count + i)]) *
+                const double product = weights[static_cast<std::size_t>(row * count + i)] *
                                        static_cast<double>(values.values[static_cast<std::size_t>(key * dim + c)]);
                 sum += product;
                 sizes += std::abs(product);
               }
-              ASSERT_NEAR(sums[row * pitch(dim) + c], sum, sizes * static_cast<double>(count + 1) * 0x1p-24)
-                  << "rows " << rows << ", dim " << dim << ", keys " << count << ", column " << c;
-              ASSERT_EQ(sums[row * pitch(dim) + c], careful[row * pitch(dim) + c]);
+              ASSERT_NEAR(sums[row * sum_pitch + c], sum, sizes * static_cast<double>(count + 1) * 0x1p-24)
+                  << "row " << row << " of " << rows << ", dim " << dim << ", keys " << count << ", column " << c;
+              ASSERT_EQ(sums[row * sum_pitch + c], careful[row * sum_pitch + c]);
             }
         }
 }
 
-TEST_P(DecodePairTest, CarefulModeLeavesOutEitherKeyOfAPairWhateverItHolds) {
-  const std::int64_t dim = 20, count = 9;
-  for (const std::int64_t poisoned : {2, 3, 8}) {
-    Elements values = elements(Element::bf16, count, dim, dim);
-    auto* data = reinterpret_cast<std::uint16_t*>(values.memory.data());
-    std::fill_n(data + poisoned * dim, dim, std::uint16_t{0x7fc0});
-    Aligned weights(16), sums(pitch(dim));
-    for (std::int64_t key = 0; key < count; ++key) round(key == poisoned ? -0.0f : 0.5f, as_bf16(weights) + key);
-    pairs().decode_weighted_sum(as_bf16(weights), 1, 32, values.rows, dim, true, sums, pitch(dim));
-    for (std::int64_t c = 0; c < dim; ++c) ASSERT_TRUE(std::isfinite(sums[c]));
-    // A weight that underflowed to 0 belongs to a key that is attended.
-    as_bf16(weights)[poisoned] = 0;
-    pairs().decode_weighted_sum(as_bf16(weights), 1, 32, values.rows, dim, true, sums, pitch(dim));
-    for (std::int64_t c = 0; c < dim; ++c) ASSERT_TRUE(std::isnan(sums[c]));
+TEST_P(DecodePairTest, WeightedSumInPartsIsThatOfAllKeys) {
+  const std::int64_t dim = 40, sum_pitch = 64, count = 96;
+  Elements values = elements(Element::bf16, count, dim, dim);
+  for (const int rows : {3, 8, 12}) {
+    PairScoreRows of(pairs(), rows, count);
+    std::vector<double> weights;
+    for (int row = 0; row < rows; ++row) {
+      std::vector<float> scores;
+      for (std::int64_t key = 0; key < count; ++key) {
+        scores.push_back(key == 0 ? 0.0f : std::floor(4.0f * random() - 4.0f));
+        weights.push_back(std::exp2(static_cast<double>(scores.back())));
+      }
+      of.write(row, scores.data());
+    }
+    std::vector<float> m(static_cast<std::size_t>(rows)), l(static_cast<std::size_t>(rows));
+    of.softmax(false, m.data(), l.data());
+    Aligned sums(rows * sum_pitch);
+    for (const std::int64_t first : {0, 48}) {
+      StoredRows part = values.rows;
+      part.data = static_cast<const std::uint16_t*>(part.data) + first * dim;
+      part.count = 48;
+      pairs().decode_weighted_sum(of.scores, rows, of.score_pitch, first, part, dim, false, sums, sum_pitch);
+    }
+    for (int row = 0; row < rows; ++row) {
+      pairs().columns_in_order(sums + row * sum_pitch, dim);
+      for (std::int64_t c = 0; c < dim; ++c) {
+        double sum = 0;
+        for (std::int64_t key = 0; key < count; ++key)
+          sum += weights[static_cast<std::size_t>(row * count + key)] *
+                 static_cast<double>(values.values[static_cast<std::size_t>(key * dim + c)]);
+        ASSERT_NEAR(sums[row * sum_pitch + c], sum, static_cast<double>(count * (count + 1)) * 0x1p-24);
+      }
+    }
   }
+}
+
+TEST_P(DecodePairTest, CarefulModeLeavesOutEitherKeyOfAPairWhateverItHolds) {
+  const std::int64_t dim = 20, count = 9, sum_pitch = 32;
+  for (const int rows : {1, 8, 12})
+    for (const std::int64_t poisoned : {2, 3, 8}) {
+      Elements values = elements(Element::bf16, count, dim, dim);
+      auto* data = reinterpret_cast<std::uint16_t*>(values.memory.data());
+      std::fill_n(data + poisoned * dim, dim, std::uint16_t{0x7fc0});
+      const auto sum_with = [&](float score, float* sums) {
+        PairScoreRows of(pairs(), rows, count);
+        std::vector<float> scores(static_cast<std::size_t>(count), 0.0f);
+        scores[static_cast<std::size_t>(poisoned)] = score;
+        for (int row = 0; row < rows; ++row) of.write(row, scores.data());
+        std::vector<float> m(static_cast<std::size_t>(rows)), l(static_cast<std::size_t>(rows));
+        of.softmax(false, m.data(), l.data());
+        pairs().decode_weighted_sum(of.scores, rows, of.score_pitch, 0, values.rows, dim, true, sums, sum_pitch);
+        for (int row = 0; row < rows; ++row) pairs().columns_in_order(sums + row * sum_pitch, dim);
+      };
+      Aligned without(rows * sum_pitch), with(rows * sum_pitch);
+      sum_with(-infinity, without);
+      sum_with(-1000.0f, with);  // a weight that underflowed to 0 belongs to a key that is attended
+      for (int row = 0; row < rows; ++row)
+        for (std::int64_t c = 0; c < dim; ++c) {
+          ASSERT_TRUE(std::isfinite(without[row * sum_pitch + c]));
+          ASSERT_TRUE(std::isnan(with[row * sum_pitch + c]));
+        }
+    }
 }
 
 TEST_P(DecodeTest, SoftmaxLeavesWeightsTheirMaximumAndTheirSum) {

@@ -147,8 +147,8 @@ TEST(Decode, RowsFillTilesThatHaveHardlyAnIdleLane) {
   for (const std::int64_t rows : {1, 8, 12, 17, 24, 33}) EXPECT_FALSE(fill_tiles(rows, 32, false)) << rows;
   for (const std::int64_t rows : {13, 16, 19, 24, 32}) EXPECT_TRUE(fill_tiles(rows, 16, false)) << rows;
   for (const std::int64_t rows : {7, 8, 12, 17, 18}) EXPECT_FALSE(fill_tiles(rows, 16, false)) << rows;
-  for (const std::int64_t rows : {13, 16, 24}) EXPECT_FALSE(fill_tiles(rows, 32, true)) << rows;
-  for (const std::int64_t rows : {25, 32}) EXPECT_TRUE(fill_tiles(rows, 32, true)) << rows;
+  for (const std::int64_t rows : {13, 16, 24, 28}) EXPECT_FALSE(fill_tiles(rows, 32, true)) << rows;
+  for (const std::int64_t rows : {29, 32}) EXPECT_TRUE(fill_tiles(rows, 32, true)) << rows;
 }
 
 TEST(Decode, ChunksFitTheScratchMemory) {
