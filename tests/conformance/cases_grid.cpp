@@ -116,6 +116,38 @@ void add_decode(std::vector<Case>& cases) {
     cases.push_back({"grid/decode/k" + std::to_string(keys), Tier::full, [=](Session& s) { check_decode(s, keys); }});
 }
 
+/// Rows between decode and prefill, which kernels take by fours, sixes or eights and fill up: groups · queries of them
+/// against two chunks of keys, under every option that changes scores row by row.
+void check_few_rows(Session& session, DType dtype, void (*change)(Spec&)) {
+  for (const auto& [group, queries] : {std::pair{7, 1}, {4, 2}, {5, 2}, {4, 3}, {8, 2}, {4, 5}, {4, 7}}) {
+    Spec spec;
+    spec.set_heads(2 * group, 2);
+    spec.set_sizes(queries, queries % 2 == 0 ? 790 : 150);
+    spec.set_dims(queries == 3 ? 64 : 40);
+    spec.set_dtype(dtype);
+    change(spec);
+    session.expect_agrees(spec);
+  }
+}
+
+void add_few_rows(std::vector<Case>& cases) {
+  const auto add = [&](const char* what, void (*change)(Spec&)) {
+    for (const auto& [name, dtype] : {std::pair{"f32", DType::f32}, {"f16", DType::f16}, {"bf16", DType::bf16}}) {
+      const DType of = dtype;  // clang 14 cannot capture a structured binding
+      cases.push_back({std::string("grid/few_rows/") + name + "/" + what, Tier::quick,
+                       [=](Session& session) { check_few_rows(session, of, change); }});
+    }
+  };
+  add("plain", [](Spec&) {});
+  add("causal", [](Spec& s) { s.causal = true; });
+  add("window", [](Spec& s) { s.causal = s.sinks = true, s.window_left = 60; });
+  add("softcap", [](Spec& s) { s.softcap = 5; });
+  add("boolean_mask", [](Spec& s) { s.mask = MaskKind::boolean; });
+  add("bias", [](Spec& s) { s.mask = MaskKind::f32; });
+  add("alibi", [](Spec& s) { s.alibi = Alibi::per_head, s.causal = true; });
+  add("block_mask", [](Spec& s) { s.set_blocks(2, 24), s.causal = true; });
+}
+
 struct Types {
   const char* name;
   DType query, key, value, out;
@@ -205,6 +237,7 @@ std::vector<Case> grid_cases() {
   add_head_dims(cases);
   add_heads(cases);
   add_decode(cases);
+  add_few_rows(cases);
   add_dtypes(cases);
   add_layouts(cases);
   return cases;
