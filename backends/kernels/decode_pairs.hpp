@@ -28,12 +28,21 @@ struct PairScores {
   static Vec add(Vec sum, Operand key, Operand query) { return dot_pairs(sum, key, query); }
 };
 
+/// Rows alone are [row][d], octets and what is left of them [d / 4][row][d % 4].
 void load_decode_query_pairs(const std::uint16_t* query, std::int64_t dim, int row, int rows, std::int64_t pitch,
                              std::uint16_t* queries) {
-  const auto element = [=](std::int64_t d) { return query[d]; };
-  if (!in_octets(rows)) return load_query_of(element, dim, row, pitch, queries);
+  constexpr std::int64_t piece = octet_width;
   const OctetOf of(row, rows);
-  load_query_of(element, dim, {of.first, of.rows, octet_width}, row, pitch, queries);
+  std::uint16_t* to = queries + (in_octets(rows) ? of.first * pitch + (row - of.first) * piece : row * pitch);
+  const std::int64_t apart = in_octets(rows) ? of.rows * piece : piece;
+  std::int64_t d = 0;
+  for (; d + piece <= dim; d += piece, to += apart) std::memcpy(to, query + d, piece * sizeof *to);
+  const std::int64_t end = (dim + row_elements - 1) / row_elements * row_elements;
+  for (; d < end; d += piece, to += apart) {
+    const std::int64_t left = dim > d ? dim - d : 0;
+    std::memset(to, 0, piece * sizeof *to);
+    std::memcpy(to, query + d, static_cast<std::size_t>(left) * sizeof *to);
+  }
 }
 
 void decode_pair_scores(const std::uint16_t* queries, int rows, std::int64_t pitch, std::int64_t dim, float scale,

@@ -13,35 +13,28 @@ constexpr bool in_quads(int rows, Element keys) {
   return vector_lanes == quad * quad && keys == Element::f32 && rows >= 2 * quad && rows % quad == 0;
 }
 
-/// Rows that lie by turns, [d / width][row][d % width].
-struct RowsByTurns {
-  int first, rows;
-  std::int64_t width;
-};
-
-/// The row-th row of queries, which is one of those: element(d) for d < dim, and 0 up to a multiple of 64 bytes.
-template <typename T, typename F>
-inline void load_query_of(F element, std::int64_t dim, const RowsByTurns& of, int row, std::int64_t pitch, T* queries) {
-  constexpr auto line = static_cast<std::int64_t>(64 / sizeof(T));
-  T* to = queries + of.first * pitch + (row - of.first) * of.width;
-  const std::int64_t end = (dim + line - 1) / line * line;
-  for (std::int64_t d = 0; d < end; d += of.width, to += of.rows * of.width)
-    for (std::int64_t i = 0; i < of.width; ++i) to[i] = d + i < dim ? element(d + i) : T{};
+/// Calls f(d, scale · the row's elements from the d-th on, 0 behind the last) for each vector of them, and on to a
+/// multiple of 64 bytes.
+template <typename F>
+inline void for_scaled_vectors(const float* query, std::int64_t dim, float scale, F f) {
+  std::int64_t d = 0;
+  for (; d + vector_lanes <= dim; d += vector_lanes) f(d, load_unaligned(query + d) * Vec(scale));
+  if (d < dim) f(d, load_row_part<Element::f32>(query + d, static_cast<int>(dim - d)) * Vec(scale)), d += vector_lanes;
+  for (; d % 16 != 0; d += vector_lanes) f(d, Vec(0.0f));
 }
 
-/// A row by itself.
-template <typename T, typename F>
-inline void load_query_of(F element, std::int64_t dim, int row, std::int64_t pitch, T* queries) {
-  load_query_of(element, dim, {row, 1, 64 / static_cast<std::int64_t>(sizeof(T))}, row, pitch, queries);
-}
-
-void load_decode_query(const float* query, std::int64_t dim, float scale, Element keys, int row, int rows,
-                       std::int64_t pitch, float* queries) {
-  const auto scaled = [=](std::int64_t d) { return query[d] * scale; };
-  if (in_quads(rows, keys))
-    load_query_of(scaled, dim, {row - row % quad, quad, quad}, row, pitch, queries);
-  else
-    load_query_of(scaled, dim, row, pitch, queries);
+/// By fours they are [row / 4][d / 4][row % 4][d % 4].
+void load_decode_query(const float* query, std::int64_t dim, float scale, [[maybe_unused]] Element keys, int row,
+                       [[maybe_unused]] int rows, std::int64_t pitch, float* queries) {
+#if defined(__AVX512F__)
+  if (in_quads(rows, keys)) {
+    float* const to = queries + (row - row % quad) * pitch + row % quad * quad;
+    return for_scaled_vectors(query, dim, scale,
+                              [=](std::int64_t d, Vec part) { store_quarters(to + quad * d, quad * quad, part); });
+  }
+#endif
+  float* const to = queries + row * pitch;
+  for_scaled_vectors(query, dim, scale, [=](std::int64_t d, Vec part) { store(to + d, part); });
 }
 
 }  // namespace

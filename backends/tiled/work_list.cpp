@@ -76,7 +76,7 @@ bool splits_keys(std::int64_t rows, int lanes, std::int64_t keys) noexcept {
 
 bool decodes_by_rows(std::int64_t rows, std::int64_t keys, bool in_order) noexcept {
   if (rows < 1 || rows > max_decode_rows) return false;
-  return rows <= few_decode_rows || keys >= (in_order ? 128 : 257);
+  return rows <= few_decode_rows || keys >= (!in_order ? 257 : rows > 24 ? 192 : 128);
 }
 
 bool fill_tiles(std::int64_t rows, int lanes, bool in_order) noexcept {

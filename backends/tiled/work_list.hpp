@@ -79,7 +79,7 @@ bool splits_keys(std::int64_t rows, int lanes, std::int64_t keys) noexcept;
 /// The same where head dims lie in lanes (decode_rows.hpp). Rows that are few enough go that way however few their keys
 /// are; more of them, but less than fill tiles well, where there are keys to read by the hundred: 256 of them, or half
 /// where they are read in order. (128 to 256 keys on one Zen 5 core: 12 rows a third faster than in tiles, 16 rows 10 %
-/// from memory; at 128 keys of bf16 that lie in L2, 16 and 24 rows lose up to a fifth.)
+/// from memory; at 128 keys of bf16 that lie in L2, 16 and 24 rows lose up to a fifth, and 28 are left to tiles.)
 inline constexpr int few_decode_rows = 8;
 inline constexpr int max_decode_rows = 32;
 bool decodes_by_rows(std::int64_t rows, std::int64_t keys, bool in_order) noexcept;

@@ -136,6 +136,8 @@ TEST(Decode, TakesFewRowsAlwaysAndMoreWhereThereAreKeysToRead) {
     EXPECT_FALSE(decodes_by_rows(0, 4096, in_order));
     EXPECT_FALSE(decodes_by_rows(16, 16, in_order));
     EXPECT_EQ(decodes_by_rows(16, 128, in_order), in_order);
+    EXPECT_FALSE(decodes_by_rows(28, 128, in_order));
+    EXPECT_EQ(decodes_by_rows(28, 192, in_order), in_order);
     EXPECT_TRUE(decodes_by_rows(16, 4096, in_order));
     EXPECT_FALSE(decodes_by_rows(attune::tiled::max_decode_rows + 1, 4096, in_order));
   }
