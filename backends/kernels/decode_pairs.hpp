@@ -39,9 +39,8 @@ void load_decode_query_pairs(const std::uint16_t* query, std::int64_t dim, int r
   for (; d + piece <= dim; d += piece, to += apart) std::memcpy(to, query + d, piece * sizeof *to);
   const std::int64_t end = (dim + row_elements - 1) / row_elements * row_elements;
   for (; d < end; d += piece, to += apart) {
-    const std::int64_t left = dim > d ? dim - d : 0;
     std::memset(to, 0, piece * sizeof *to);
-    std::memcpy(to, query + d, static_cast<std::size_t>(left) * sizeof *to);
+    if (d < dim) std::memcpy(to, query + d, static_cast<std::size_t>(dim - d) * sizeof *to);
   }
 }
 

@@ -147,8 +147,8 @@ struct PairKernels {
   bool (*weighted_rows)(const std::uint32_t* weights, std::int64_t key_count, const std::uint32_t* values,
                         std::int64_t dim, const float* factor, std::uint16_t* const* rows, int count);
 
-  // For few queries, as DecodeKernels. `rows` are as many as rows_of_pairs() says. Where scores lie is the kernels' own
-  // affair: in rows · score_pitch floats that are aligned to 64 bytes, the pitch being a multiple of 32.
+  // For few queries, as DecodeKernels. `rows` are as many as rows_of_pairs() says, 64 at most. Where scores lie is the
+  // kernels' own affair: in rows · score_pitch floats that are aligned to 64 bytes, the pitch being a multiple of 32.
 
   /// As DecodeKernels::load_query, unscaled: a scaled query would be rounded once more. `pitch` counts elements and is
   /// a multiple of 32.
