@@ -148,15 +148,16 @@ void octet_value_turn(const OctetTurn& turn, std::int64_t dim, Share share, cons
     octet_value_tile<P, half, true>(turn, column, part, share, asking, sums.data, sums.pitch);
 }
 
-/// A turn in careful mode: row by row.
+/// A turn in careful mode: row by row, which takes weights that follow each other.
 inline void careful_octet_turn(const std::uint16_t* weights, int rows, const RowsOf<Element::bf16>& values,
                                std::int64_t begin, std::int64_t end, std::int64_t dim, LinesAhead<Element::bf16>& lines,
                                const SumRows& sums) {
-  std::uint16_t of_row[attune::kernels::most_values_in_turn];
+  using Careful = Fetching<PairValues, Fetch::far>;
   for (int r = 0; r < rows; ++r) {
+    std::uint16_t of_row[attune::kernels::most_values_in_turn] = {};  // a last key has a neighbour of weight 0
     for (std::int64_t i = begin; i < end; ++i) of_row[i - begin] = weights[weight_place(r, rows, i)];
-    decode_value_turn<Fetching<PairValues, Fetch::far>, 1, true>({of_row - begin, 0}, values, begin, end, dim, {},
-                                                                 lines, {sums.data + r * sums.pitch, sums.pitch});
+    decode_value_turn<Careful, 1, true>({of_row - begin, 0}, values, begin, end, dim, {}, lines,
+                                        {sums.data + r * sums.pitch, sums.pitch});
   }
 }
 

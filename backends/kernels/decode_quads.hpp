@@ -1,8 +1,7 @@
-// Scores of rows by fours, for f32 where a vector has 16 lanes: four elements of each of four rows of queries, against
-// the same four of a key in each quarter. What is left to add up at the end are four lanes where whole rows leave
-// sixteen: a quarter of the shuffles, which for products of pairs weigh two thirds of the products. In exchange a key's
-// elements come four at a time, in as many loads as multiply-adds for a single quad of rows: so this is for two and
-// more.
+// Scores of f32 by fours, where a vector has 16 lanes: four elements of each of four rows of queries, against the same
+// four of a key in each quarter. What is left to add up at the end are four lanes where whole rows leave sixteen: a
+// quarter of the shuffles. In exchange a key's elements come four at a time, in as many loads as multiply-adds for a
+// single quad of rows: so this is for two and more. (Pairs of bf16, at twice the rate, go by eights.)
 #pragma once
 
 #include "backends/kernels/decode_queries.hpp"

@@ -9,9 +9,7 @@ namespace {
 constexpr int quad = 4;  // rows in a vector of 16 lanes, and lanes of each
 
 /// Are so many rows taken by fours? (decode_quads.hpp) Elements that are widened come too dear four at a time.
-constexpr bool in_quads(int rows, Element keys) {
-  return vector_lanes == quad * quad && keys == Element::f32 && rows >= 2 * quad && rows % quad == 0;
-}
+constexpr bool in_quads(int rows, Element keys) { return keys == Element::f32 && rows >= 2 * quad && rows % quad == 0; }
 
 /// Calls f(d, scale · the row's elements from the d-th on, 0 behind the last) for each vector of them, and on to a
 /// multiple of 64 bytes.

@@ -131,11 +131,16 @@ class LinesAhead {
       : rows_(rows),
         row_(i + rows.far),
         whole_(rows.stride * static_cast<std::int64_t>(sizeof(StoredAs<E>)) == rows.bytes) {
-    piece = next_piece();
+    piece = following();
   }
 
   /// What follows when a piece has been asked for. Not in line, for the sake of the many places that ask.
-  [[gnu::noinline, gnu::cold]] Piece next_piece() {
+  [[gnu::noinline, gnu::cold]] Piece next_piece() { return following(); }
+
+  Piece piece;
+
+ private:
+  [[gnu::always_inline]] Piece following() {
     const bool ends = row_ < rows_.count || rows_.next == nullptr;
     const auto* first = ends ? rows_.data + row_ * rows_.stride : rows_.next + (row_ - rows_.count) * rows_.stride;
     const std::int64_t rows = !whole_ ? 1 : row_ < rows_.count ? rows_.count - row_ : rows_.count;
@@ -144,9 +149,6 @@ class LinesAhead {
     return {line, line + rows * rows_.bytes};
   }
 
-  Piece piece;
-
- private:
   const RowsOf<E>& rows_;
   std::int64_t row_;  // of the next piece
   bool whole_;        // no gaps between rows

@@ -226,10 +226,10 @@ template <int most = keys_in_turn, Element E, typename F>
 inline void for_key_turns(const RowsOf<E>& keys, F f) {
   static_assert(most <= keys_in_turn);
   KeysInTurn<E> in_turn;
-  LinesAhead<E> lines(keys, 0);
-  in_turn.lines = &lines;
   for (std::int64_t first = 0; first < keys.count; first += most) {
     keys.template next_rows<most>(first, in_turn.key);
+    LinesAhead<E> lines(keys, first);
+    in_turn.lines = &lines;
     if (!in_order(keys.fetch)) {
       keys.template rows_ahead<most>(first, in_turn.ahead);
       in_turn.near = keys.bytes_ahead(first, keys.near);

@@ -2,8 +2,6 @@
 // and the sums over the lanes of several vectors at once. What the instruction sets have for it, and the generic forms.
 #pragma once
 
-#include <cstring>
-
 #include "backends/kernels/half.hpp"
 #include "backends/kernels/kernels.hpp"
 #include "backends/kernels/transpose.hpp"

@@ -21,7 +21,7 @@ namespace attune::tiled {
 
 /// What is kept of a part of the keys: Σ weight · value, the maximum of the scores and the sum of the weights.
 struct RowsState {
-  float* sums = nullptr;  // [rows][value_pitch]
+  float* sums = nullptr;  // [computed rows][value_pitch], columns in the order of the kernels
   float* m = nullptr;     // [rows]
   float* l = nullptr;     // [rows]
 };

@@ -82,7 +82,7 @@ bool decodes_by_rows(std::int64_t rows, std::int64_t keys, bool in_order) noexce
 bool fill_tiles(std::int64_t rows, int lanes, bool in_order) noexcept {
   const std::int64_t vector = lanes / 2, computed = divide_up(rows, vector) * vector;
   if (in_order && computed == vector) return false;
-  return rows > few_decode_rows && (in_order ? 8 * rows > 7 * computed : 4 * rows > 3 * computed);
+  return rows > few_decode_rows && (in_order && vector == 16 ? 8 * rows > 7 * computed : 4 * rows > 3 * computed);
 }
 
 }  // namespace attune::tiled

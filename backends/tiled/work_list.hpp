@@ -78,8 +78,9 @@ bool splits_keys(std::int64_t rows, int lanes, std::int64_t keys) noexcept;
 
 /// The same where head dims lie in lanes (decode_rows.hpp). Rows that are few enough go that way however few their keys
 /// are; more of them, but less than fill tiles well, where there are keys to read by the hundred: 256 of them, or half
-/// where they are read in order. (128 to 256 keys on one Zen 5 core: 12 rows a third faster than in tiles, 16 rows 10 %
-/// from memory; at 128 keys of bf16 that lie in L2, 16 and 24 rows lose up to a fifth, and 28 are left to tiles.)
+/// where they are read in order (192 from 25 rows on). (128 to 256 keys on one Zen 5 core: 12 rows a third faster than
+/// in tiles, 16 rows 10 % from memory; at 128 keys of bf16 that lie in L2, 16 and 24 rows lose up to a fifth, and 28
+/// are left to tiles.)
 inline constexpr int few_decode_rows = 8;
 inline constexpr int max_decode_rows = 32;
 bool decodes_by_rows(std::int64_t rows, std::int64_t keys, bool in_order) noexcept;
@@ -87,8 +88,8 @@ bool decodes_by_rows(std::int64_t rows, std::int64_t keys, bool in_order) noexce
 /// Are these more than a few rows, and so many that hardly a lane of tiles' vectors is idle? Products in tiles are then
 /// the faster ones: by a sixth to a half, measured on one Zen 4 core with 16 and 32 rows. But keys in order keep more
 /// rows busy than a tile of one vector does, which reads as many keys at once as it has rows of accumulators: 16 rows
-/// of f32 208 GFLOP/s against 160, of bf16 366 against 286, on one Zen 5 core; and than one of two does if an eighth of
-/// its lanes is idle: 28 rows of f32 214 against 199, of bf16 410 against 366.
+/// of f32 208 GFLOP/s against 160, of bf16 366 against 286, on one Zen 5 core; and than one of two AVX-512 vectors does
+/// if an eighth of its lanes is idle: 28 rows of f32 219 against 201, of f16 211 against 191, of bf16 410 against 366.
 bool fill_tiles(std::int64_t rows, int lanes, bool in_order) noexcept;
 
 /// Below this many floating point operations waking other threads costs more than it brings.

@@ -593,6 +593,26 @@ TEST_P(DecodePairTest, CarefulModeLeavesOutEitherKeyOfAPairWhateverItHolds) {
     }
 }
 
+TEST_P(DecodePairTest, CarefulModeKeepsWhatIsNotANumberToItsRow) {
+  const std::int64_t dim = 128, sum_pitch = 128;  // whose turns are of 64 keys
+  for (const int rows : {6, 8, 12})
+    for (const std::int64_t count : {9, 67}) {
+      const Elements values = elements(Element::bf16, count, dim, dim);
+      PairScoreRows of(pairs(), rows, count);
+      std::vector<float> scores(static_cast<std::size_t>(count), 0.0f);
+      for (int row = 0; row + 1 < rows; ++row) of.write(row, scores.data());
+      std::fill(scores.begin(), scores.end(), not_a_number);
+      of.write(rows - 1, scores.data());
+      std::vector<float> m(static_cast<std::size_t>(rows)), l(static_cast<std::size_t>(rows));
+      of.softmax(false, m.data(), l.data());
+      Aligned sums(rows * sum_pitch);
+      pairs().decode_weighted_sum(of.scores, rows, of.score_pitch, 0, values.rows, dim, true, sums, sum_pitch);
+      for (int row = 0; row < rows; ++row)
+        for (std::int64_t c = 0; c < dim; ++c)
+          ASSERT_EQ(std::isnan(sums[row * sum_pitch + c]), row + 1 == rows) << "row " << row << " of " << rows;
+    }
+}
+
 TEST_P(DecodeTest, SoftmaxLeavesWeightsTheirMaximumAndTheirSum) {
   for (const bool natural : {false, true}) {
     const std::int64_t count = 3 * kernels().lanes;
