@@ -148,15 +148,24 @@ void octet_value_turn(const OctetTurn& turn, std::int64_t dim, Share share, cons
     octet_value_tile<P, half, true>(turn, column, part, share, asking, sums.data, sums.pitch);
 }
 
+/// A turn by itself.
+inline RowsOf<Element::bf16> rows_of_turn(const RowsOf<Element::bf16>& values, std::int64_t begin, std::int64_t end) {
+  RowsOf<Element::bf16> turn = values;
+  turn.data = values.row(begin);
+  turn.in_rounds = begin < values.in_rounds ? end - begin : 0;
+  return turn;
+}
+
 /// A turn in careful mode: row by row, which takes weights that follow each other.
 inline void careful_octet_turn(const std::uint16_t* weights, int rows, const RowsOf<Element::bf16>& values,
                                std::int64_t begin, std::int64_t end, std::int64_t dim, LinesAhead<Element::bf16>& lines,
                                const SumRows& sums) {
   using Careful = Fetching<PairValues, Fetch::far>;
+  const RowsOf<Element::bf16> turn = rows_of_turn(values, begin, end);
   for (int r = 0; r < rows; ++r) {
     std::uint16_t of_row[attune::kernels::most_values_in_turn] = {};  // a last key has a neighbour of weight 0
     for (std::int64_t i = begin; i < end; ++i) of_row[i - begin] = weights[weight_place(r, rows, i)];
-    decode_value_turn<Careful, 1, true>({of_row - begin, 0}, values, begin, end, dim, {}, lines,
+    decode_value_turn<Careful, 1, true>({of_row, 0}, turn, 0, end - begin, dim, {}, lines,
                                         {sums.data + r * sums.pitch, sums.pitch});
   }
 }
