@@ -35,13 +35,6 @@ inline void store_row_lanes(Vec x, float* to) {
   each<rows>([&](int r) { to[r] = lanes[octet_lane(r, 0)]; });
 }
 
-/// (low[i], high[i]) as bf16.
-inline Pairs rounded_pairs(Vec low, Vec high) {
-  static const std::uint16_t by_turns[32] = {0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
-                                             8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
-  return _mm512_permutexvar_epi16(_mm512_loadu_si512(by_turns), (Pairs)_mm512_cvtne2ps_pbh(high, low));
-}
-
 /// As softmax_row_in() for an octet or half of one; weights become pairs.
 template <int rows, bool natural>
 inline void octet_softmax(const OctetBlocks& blocks, float* m, float* l) {
@@ -62,7 +55,7 @@ inline void octet_softmax(const OctetBlocks& blocks, float* m, float* l) {
       each<4>([&](int i) { p[i] = xsimd::select(score[i] == minus_infinity(), Vec(-0.0f), p[i]); });
       each<4>([&](int i) { sum[i % 2] = sum[i % 2] + p[i]; });
       each<2>([&](int i) {
-        _mm512_store_si512(blocks[unit] + (v / 2 + i) * vector_lanes, rounded_pairs(p[2 * i], p[2 * i + 1]));
+        _mm512_store_si512(blocks[unit] + (v / 2 + i) * vector_lanes, pair_of(p[2 * i], p[2 * i + 1]));
       });
     }
   store_row_lanes<rows>(maximum, m);

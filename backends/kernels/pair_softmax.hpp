@@ -9,14 +9,6 @@
 
 namespace {
 
-/// (low, high) of each lane, rounded to bf16. −0 stays −0.
-inline Pairs pair_of(Vec low, Vec high) {
-  // The conversion puts the 16 lanes of `low` before those of `high`.
-  static const std::uint16_t order[32] = {0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
-                                          8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
-  return _mm512_permutexvar_epi16(_mm512_loadu_si512(order), (Pairs)_mm512_cvtne2ps_pbh(high, low));
-}
-
 /// N neighbouring keys of one vector of lanes; a last key without a neighbour gets one of weight 0, with careful mode's
 /// mark: the pair of values may hold a key behind the last.
 template <int N, bool careful, typename Exponent>

@@ -41,6 +41,14 @@ inline PairsOfRows interleave_in_quarters(Pairs a, Pairs b) {
   return {_mm512_unpacklo_epi16(a, b), _mm512_unpackhi_epi16(a, b)};
 }
 
+/// (low, high) of each lane, rounded to bf16. −0 stays −0.
+inline Pairs pair_of(Vec low, Vec high) {
+  // The conversion puts the 16 lanes of `low` before those of `high`.
+  static const std::uint16_t order[32] = {0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
+                                          8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+  return _mm512_permutexvar_epi16(_mm512_loadu_si512(order), (Pairs)_mm512_cvtne2ps_pbh(high, low));
+}
+
 /// The upper half of each lane, those of a before those of b.
 inline Pairs upper_halves(Pairs a, Pairs b) {
   static const std::uint16_t order[32] = {1,  3,  5,  7,  9,  11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31,
