@@ -36,6 +36,14 @@ constexpr int rows_read_at_once = 8;
 /// Fewer keys fit a page or two.
 constexpr std::int64_t fewest_keys_in_streams = 64;
 
+/// Where these keys are among those of a chunk.
+KeyRange places_of(KeyRange keys, KeyRange chunk) noexcept {
+  const auto place = [&](std::int64_t key) {
+    return std::clamp<std::int64_t>(key - chunk.begin, 0, chunk.end - chunk.begin);
+  };
+  return {place(keys.begin), place(keys.end)};
+}
+
 template <typename T>
 void gather(const T* from, std::int64_t stride, std::int64_t count, T* to) noexcept {
   for (std::int64_t i = 0; i < count; ++i) to[i] = from[i * stride];
@@ -231,10 +239,9 @@ void DecodeRows::change_pair_scores(KeyRange keys) noexcept {
     return;
   }
   for (int r = 0; r < count_; ++r) {
-    const KeyRange& own = rows_[static_cast<std::size_t>(r)].keys;
-    const auto place = [&](std::int64_t key) { return std::clamp<std::int64_t>(key - keys.begin, 0, count); };
-    pairs_->hide_keys(scores_, computed_, pitch, r, 0, place(own.begin));
-    pairs_->hide_keys(scores_, computed_, pitch, r, place(own.end), count);
+    const KeyRange attended = places_of(rows_[static_cast<std::size_t>(r)].keys, keys);
+    pairs_->hide_keys(scores_, computed_, pitch, r, 0, attended.begin);
+    pairs_->hide_keys(scores_, computed_, pitch, r, attended.end, count);
   }
 }
 
@@ -251,8 +258,9 @@ void DecodeRows::apply_options(const Row& row, KeyRange keys, float* scores) noe
     for_blocks(row, keys, [&](KeyRange block, bool attended) {
       if (!attended) std::fill(scores + block.begin - keys.begin, scores + block.end - keys.begin, minus_infinity);
     });
-  std::fill(scores, scores + std::clamp<std::int64_t>(row.keys.begin - keys.begin, 0, count), minus_infinity);
-  std::fill(scores + std::clamp<std::int64_t>(row.keys.end - keys.begin, 0, count), scores + count, minus_infinity);
+  const KeyRange attended = places_of(row.keys, keys);
+  std::fill(scores, scores + attended.begin, minus_infinity);
+  std::fill(scores + attended.end, scores + count, minus_infinity);
 }
 
 void DecodeRows::add_mask(const Row& row, KeyRange keys, float* scores) noexcept {
