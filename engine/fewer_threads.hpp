@@ -2,9 +2,11 @@
 #pragma once
 
 #include <algorithm>
-#include <atomic>
+#include <cstdint>
 
 #include <attune/executor.hpp>
+
+#include "engine/item_shares.hpp"
 
 namespace attune::detail {
 
@@ -15,16 +17,13 @@ class FewerThreads final : public Executor {
 
   int num_threads() const noexcept override { return threads_; }
 
-  /// Each worker is one item of the other executor, which hands itself the items of this one, in ascending order.
+  /// Each worker is one item of the other executor.
   void parallel_for(std::int64_t items, Task task) noexcept override {
-    std::atomic<std::int64_t> next{0};
-    const auto work = [&](std::int64_t worker) noexcept {
-      for (std::int64_t item = next++; item < items; item = next++) task(item, static_cast<int>(worker));
-    };
     const std::int64_t workers = std::min<std::int64_t>(items, threads_);
-    if (workers <= 1) return work(0);
-    const auto slot = [&work](std::int64_t worker, int) noexcept { work(worker); };
-    all_.parallel_for(workers, slot);
+    ItemShares shares(items, workers);
+    if (workers <= 1) return shares.drain(0, task);
+    const auto work = [&](std::int64_t worker, int) noexcept { shares.drain(static_cast<int>(worker), task); };
+    all_.parallel_for(workers, work);
   }
 
  private:

@@ -29,6 +29,25 @@ class Task {
   void* object_;
 };
 
+/// How the threads of make_executor() share the items of a loop, each worker its own in every loop of as many items: so
+/// a thread finds in its caches what it had there before, if the calls are alike (two Zen 5 cores with an L3 each read
+/// what the other's holds at 26 GB/s, what lies in memory at 46, and what lies in their own at 116). Items are dealt to
+/// and fro, to workers 0 1 2 2 1 0 0 1 2 and so on, which comes out even where they become lighter; who is done with
+/// his helps the others. That is why nothing may depend on it but speed.
+struct Deal {
+  std::int64_t workers = 1;
+
+  /// Which item the worker has in this round (from 0 on).
+  constexpr std::int64_t item(std::int64_t worker, std::int64_t round) const noexcept {
+    return round * workers + (round % 2 == 0 ? worker : workers - 1 - worker);
+  }
+  constexpr std::int64_t round(std::int64_t item) const noexcept { return item / workers; }
+  constexpr std::int64_t worker(std::int64_t item) const noexcept {
+    const std::int64_t turn = item % workers;
+    return round(item) % 2 == 0 ? turn : workers - 1 - turn;
+  }
+};
+
 class ATTUNE_API Executor {
  public:
   virtual ~Executor() = default;
@@ -38,8 +57,8 @@ class ATTUNE_API Executor {
 
   /// Calls task(item, worker) once for each item in 0 … items − 1 and returns when all are done.
   /// 0 ≤ worker < num_threads(), and two invocations that run at the same time never have the same worker,
-  /// so that scratch memory can be indexed by it. Items should start in ascending order: callers put the
-  /// heaviest first. May be called from several threads at once.
+  /// so that scratch memory can be indexed by it. Items should start in ascending order, as Deal has it or in a
+  /// stricter one: callers put the heaviest first. May be called from several threads at once.
   virtual void parallel_for(std::int64_t items, Task task) noexcept = 0;
 };
 

@@ -37,6 +37,18 @@ TEST(FewerThreads, RunsEachItemOnceAndNoWorkerTwiceAtATime) {
   }
 }
 
+TEST(FewerThreads, EachIsOneItemOfTheOtherExecutorWhateverThatCallsItsWorkers) {
+  test::OrderExecutor shuffled(5, test::Order::reversed);
+  FewerThreads some(shuffled, 3);
+  std::vector<std::int64_t> order;
+  const auto task = [&](std::int64_t item, int worker) noexcept {
+    order.push_back(item);
+    if (worker != 2) order.push_back(-1);  // who came first has done all
+  };
+  some.parallel_for(7, task);
+  EXPECT_EQ(order, (std::vector<std::int64_t>{2, 3, 0, 5, 6, 1, 4}));
+}
+
 TEST(FewerThreads, OneRunsInOrder) {
   test::ThreadExecutor four(4);
   FewerThreads one(four, 1);

@@ -93,13 +93,6 @@ TEST(Threads, NeverShareAWorkerAtOneTime) {
   });
 }
 
-TEST(Threads, HandItemsOutInAscendingOrder) {
-  NEEDS_THREADS(executor, 4);
-  std::vector<std::vector<std::int64_t>> items(4);
-  run(*executor, 5000, [&](std::int64_t item, int worker) { items[static_cast<std::size_t>(worker)].push_back(item); });
-  for (const auto& of_one_worker : items) EXPECT_TRUE(std::is_sorted(of_one_worker.begin(), of_one_worker.end()));
-}
-
 /// Items wait for each other: all meet only if that many threads run at the same time. The time limit turns a
 /// wrong answer into a failure instead of a hang.
 class Meeting {
@@ -129,6 +122,40 @@ TEST(Threads, AreAsManyAsAskedForAboveTheNumberOfCoresToo) {
   NEEDS_THREADS(executor, count);
   expect_all_at_once(*executor);
   expect_all_at_once(*executor);
+}
+
+TEST(Threads, TakeTheItemsThatAreDealtToThem) {
+  NEEDS_THREADS(executor, 3);
+  constexpr std::int64_t rounds = 4;
+  const Deal deal{executor->num_threads()};
+  std::vector<std::unique_ptr<Meeting>> meetings;  // one for each round: nobody is done before the others
+  for (std::int64_t round = 0; round < rounds; ++round) meetings.push_back(std::make_unique<Meeting>(3));
+  run(*executor, rounds * deal.workers, [&](std::int64_t item, int worker) {
+    EXPECT_EQ(worker, deal.worker(item)) << item;
+    EXPECT_TRUE(meetings[static_cast<std::size_t>(deal.round(item))]->arrive_and_wait());
+  });
+}
+
+TEST(Threads, HelpWhoIsLate) {
+  NEEDS_THREADS(executor, 2);
+  constexpr std::int64_t items = 40;
+  Meeting end(2);  // of the first item, which takes as long as all others
+  std::atomic<std::int64_t> others{0};
+  run(*executor, items, [&](std::int64_t item, int) {
+    if (item == 0 || ++others == items - 1) {
+      EXPECT_TRUE(end.arrive_and_wait());
+    }
+  });
+}
+
+TEST(Deal, GoesToAndFro) {
+  const Deal deal{3};
+  std::vector<std::int64_t> workers;
+  for (std::int64_t item = 0; item < 9; ++item) {
+    workers.push_back(deal.worker(item));
+    EXPECT_EQ(deal.item(deal.worker(item), deal.round(item)), item);
+  }
+  EXPECT_EQ(workers, (std::vector<std::int64_t>{0, 1, 2, 2, 1, 0, 0, 1, 2}));
 }
 
 TEST(Threads, StayAsManyWhenOtherExecutorsComeAndGo) {
