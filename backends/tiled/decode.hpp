@@ -75,6 +75,7 @@ class Decode {
   /// Of keys and values.
   kernels::Fetch fetch(const Arguments& arguments) const noexcept;
   static bool keys_in_cache(const Arguments& arguments) noexcept;
+  bool heads_come_out_even(const Arguments& arguments, std::int64_t most_chunks, int threads) const noexcept;
   KeyRange chunk_keys(const tiles::HeadRows& head, std::int64_t chunk) const noexcept;
   template <typename F>
   void for_attended_chunks(const tiles::HeadRows& head, const KeyRange& attended, F f) const noexcept;

@@ -174,9 +174,11 @@ Status TiledPlan::execute(const Arguments& arguments, std::span<std::byte> works
 
 /// What most likely comes after that item on the same thread.
 Following TiledPlan::follow(const Call& call, std::int64_t index) const noexcept {
-  if (index + call.threads >= call.work.size()) return {};
+  const Deal deal{call.threads};
+  const std::int64_t next = deal.item(deal.worker(index), deal.round(index) + 1);
+  if (next >= call.work.size()) return {};
   const Arguments& arguments = call.arguments;
-  const Item item = call.work[index + call.threads];
+  const Item item = call.work[next];
   const HeadRows head = tiles::head_rows(arguments, item.member, item.kv_head);
   if (arguments.window_left >= 0 || item.first_row >= head.count || decode_.takes(head)) return {};
   // What fits L1 is there in time where a core fetches ahead by itself; asking for it costs 1 to 8 % on Zen 5.
@@ -189,7 +191,7 @@ Following TiledPlan::follow(const Call& call, std::int64_t index) const noexcept
 /// Has the thread most likely read the head's keys and values for the item before? Asking for them costs 1 to 3 % of
 /// short calls on two Zen 5 cores.
 bool TiledPlan::at_hand(const Call& call, const HeadRows& head, const Item& item) const noexcept {
-  return item.turn >= call.threads && key_value_bytes(call.arguments, head) <= kept_bytes_;
+  return item.head_again && key_value_bytes(call.arguments, head) <= kept_bytes_;
 }
 
 void TiledPlan::run_item(const Call& call, std::int64_t index, float* memory) const noexcept {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <attune/executor.hpp>
+
 #include "backends/tiles/sizes.hpp"
 
 namespace attune::tiled {
@@ -44,10 +46,19 @@ WorkList::WorkList(const WorkShape& shape, bool heaviest_last) noexcept : shape_
 }
 
 Item WorkList::operator[](std::int64_t index) const noexcept {
-  const std::int64_t head = index / items_per_head_;
-  const std::int64_t turn = index % items_per_head_;
+  const bool in_runs = shape_.members * shape_.kv_heads >= shape_.threads;
+  const std::int64_t at = in_runs ? place_in_runs(index, size(), shape_.threads) : index;
+  const std::int64_t head = at / items_per_head_;
+  const std::int64_t turn = at % items_per_head_;
   const std::int64_t place = heaviest_last_ ? items_per_head_ - 1 - turn : turn;
-  return {head / shape_.kv_heads, head % shape_.kv_heads, place * tiles_per_item_ * shape_.lanes, turn};
+  const std::int64_t since = in_runs ? std::min(turn, Deal{shape_.threads}.round(index)) : turn / shape_.threads;
+  return {head / shape_.kv_heads, head % shape_.kv_heads, place * tiles_per_item_ * shape_.lanes, since > 0};
+}
+
+std::int64_t place_in_runs(std::int64_t index, std::int64_t size, int threads) noexcept {
+  const Deal deal{threads};
+  const std::int64_t run = size / threads, round = deal.round(index);
+  return round < run ? deal.worker(index) * run + round : index;
 }
 
 std::int64_t keys_per_chunk(std::int64_t keys) noexcept {

@@ -40,7 +40,7 @@ struct Item {
   std::int64_t member = 0;
   std::int64_t kv_head = 0;
   std::int64_t first_row = 0;
-  std::int64_t turn = 0;  // among the items of its head, in the order that they are dealt in
+  bool head_again = false;  // has the thread that takes it most likely just had another one of this head?
 };
 
 class WorkList {
@@ -51,7 +51,8 @@ class WorkList {
   std::int64_t size() const noexcept { return shape_.members * shape_.kv_heads * items_per_head_; }
   int tiles_per_item() const noexcept { return tiles_per_item_; }
 
-  /// Items of a head follow each other, so that its keys and values stay in cache.
+  /// To be started in this order. Each thread has heads of its own if there are enough, so that their keys and values
+  /// stay in its cache.
   Item operator[](std::int64_t index) const noexcept;
 
  private:
@@ -60,6 +61,9 @@ class WorkList {
   int tiles_per_item_;
   std::int64_t items_per_head_;
 };
+
+/// Where an item of a loop lies if each thread that items are dealt to (attune::Deal) is to have a run of neighbours.
+std::int64_t place_in_runs(std::int64_t index, std::int64_t size, int threads) noexcept;
 
 /// Decode: the few queries of a group are no work to share out, so keys are split into chunks instead, which are joined
 /// in order. Blocks are cut within a chunk, and its size is a function of what decides rounding and of nothing else.

@@ -7,10 +7,13 @@
 #include <utility>
 #include <vector>
 
+#include <attune/executor.hpp>
+
 #include "backends/tiled/work_list.hpp"
 
 namespace {
 
+using attune::Deal;
 using attune::tiled::Grain;
 using attune::tiled::Item;
 using attune::tiled::max_tiles_per_item;
@@ -56,18 +59,36 @@ TEST(WorkList, OneThreadTakesTheLargestItemsAndManyThreadsSmallerOnes) {
   EXPECT_EQ(WorkList({1, 4, 256, 32, 2}, true).size(), 4);
 }
 
-/// The time of the thread that takes longest where each takes the next item when it is free, less one tile that nothing
+/// How items come to threads.
+enum class Sharing { in_order, as_dealt };
+
+/// The item that the worker takes next, of those that nobody has taken.
+std::int64_t next_item(Sharing sharing, std::int64_t items, int threads, int worker, std::vector<bool>& taken) {
+  if (sharing == Sharing::in_order) return std::find(taken.begin(), taken.end(), false) - taken.begin();
+  for (int i = 0; i < threads; ++i)
+    for (std::int64_t item = 0; item < items; ++item)
+      if (!taken[static_cast<std::size_t>(item)] && Deal{threads}.worker(item) == (worker + i) % threads) return item;
+  return items;
+}
+
+/// The time of the thread that takes longest where each takes another item when it is free, less one tile that nothing
 /// evens out, over that of all tiles shared out evenly. A tile costs 1; or, where later ones attend more keys, its
 /// place among those of its head.
-double slowest_thread(const WorkList& work, std::int64_t tiles_per_head, int threads, bool heaviest_last) {
+double slowest_thread(const WorkList& work, std::int64_t tiles_per_head, int threads, bool heaviest_last,
+                      Sharing sharing) {
   std::vector<double> busy_until(static_cast<std::size_t>(threads));
+  std::vector<bool> taken(static_cast<std::size_t>(work.size()));
   double all = 0;
-  for (std::int64_t index = 0; index < work.size(); ++index) {
-    const std::int64_t first = work[index].first_row / 32;
+  for (std::int64_t i = 0; i < work.size(); ++i) {
+    const auto free = std::min_element(busy_until.begin(), busy_until.end());
+    const std::int64_t item =
+        next_item(sharing, work.size(), threads, static_cast<int>(free - busy_until.begin()), taken);
+    taken[static_cast<std::size_t>(item)] = true;
+    const std::int64_t first = work[item].first_row / 32;
     double cost = 0;
     for (std::int64_t tile = first; tile < std::min(first + work.tiles_per_item(), tiles_per_head); ++tile)
       cost += heaviest_last ? static_cast<double>(tile + 1) : 1;
-    *std::min_element(busy_until.begin(), busy_until.end()) += cost;
+    *free += cost;
     all += cost;
   }
   const double one_tile = heaviest_last ? static_cast<double>(tiles_per_head) : 1;
@@ -78,13 +99,14 @@ TEST(WorkList, KeepsAllThreadsBusy) {
   for (const std::int64_t heads : {1, 2, 3, 4, 8, 12, 32})
     for (std::int64_t tiles = 1; tiles <= 60; ++tiles)
       for (const int threads : {2, 3, 4, 8, 16})
-        for (const bool heaviest_last : {false, true}) {
-          const WorkList work({1, heads, tiles * 32, 32, threads, Grain::balanced, 1 << 20}, heaviest_last);
-          // Items of 16 tiles at most cut three heads of 48 for four threads into nine, which is the worst of it.
-          EXPECT_LE(slowest_thread(work, tiles, threads, heaviest_last), 1.36)
-              << heads << " heads of " << tiles << " tiles, " << threads << " threads"
-              << (heaviest_last ? ", causal" : "");
-        }
+        for (const bool heaviest_last : {false, true})
+          for (const Sharing sharing : {Sharing::in_order, Sharing::as_dealt}) {
+            const WorkList work({1, heads, tiles * 32, 32, threads, Grain::balanced, 1 << 20}, heaviest_last);
+            // Items of 16 tiles at most cut three heads of 48 for four threads into nine, which is the worst of it.
+            EXPECT_LE(slowest_thread(work, tiles, threads, heaviest_last, sharing), 1.36)
+                << heads << " heads of " << tiles << " tiles, " << threads << " threads"
+                << (heaviest_last ? ", causal" : "") << (sharing == Sharing::as_dealt ? ", as dealt" : "");
+          }
 }
 
 TEST(WorkList, MembersOfDifferentLengthsAreCutFiner) {
@@ -116,17 +138,45 @@ TEST(WorkList, DealsTheHeaviestOfEachHeadFirst) {
     }
 }
 
-TEST(WorkList, NumbersTheItemsOfEachHeadAsTheyAreDealt) {
+TEST(WorkList, DealsEachThreadHeadsOfItsOwn) {
   for (const bool heaviest_last : {false, true}) {
-    const WorkList work({2, 2, 1024, 32, 4}, heaviest_last);
-    ASSERT_GT(work.size(), 4);
-    EXPECT_EQ(work[0].turn, 0);
-    for (std::int64_t index = 1; index < work.size(); ++index) {
-      const Item before = work[index - 1], item = work[index];
-      const bool same_head = item.member == before.member && item.kv_head == before.kv_head;
-      EXPECT_EQ(item.turn, same_head ? before.turn + 1 : 0);
+    const WorkList work({2, 3, 1024, 32, 3, Grain::small}, heaviest_last);
+    ASSERT_EQ(work.size(), 6 * 32);
+    for (std::int64_t index = 0; index < work.size(); ++index) {
+      const std::int64_t head = work[index].member * 3 + work[index].kv_head;
+      EXPECT_EQ(head / 2, Deal{3}.worker(index));
     }
   }
+}
+
+TEST(WorkList, KnowsWhetherAThreadHasJustHadTheHead) {
+  for (const std::int64_t heads : {1, 3, 5, 8}) {
+    const int threads = 3;
+    const WorkList work({1, heads, 1024, 32, threads, Grain::small}, true);
+    const Deal deal{threads};
+    for (std::int64_t index = 0; index < work.size() / threads * threads; ++index) {  // the rest comes out as it may
+      if (deal.round(index) == 0) {
+        EXPECT_FALSE(work[index].head_again) << index;
+        continue;
+      }
+      const std::int64_t before = deal.item(deal.worker(index), deal.round(index) - 1);
+      EXPECT_EQ(work[index].head_again, work[before].kv_head == work[index].kv_head) << heads << " " << index;
+    }
+  }
+}
+
+TEST(WorkList, RunsTakeEveryPlaceOnce) {
+  for (const std::int64_t size : {1, 2, 3, 7, 12, 100})
+    for (const int threads : {1, 2, 3, 8}) {
+      std::vector<int> seen(static_cast<std::size_t>(size));
+      for (std::int64_t index = 0; index < size; ++index) {
+        const std::int64_t place = attune::tiled::place_in_runs(index, size, threads);
+        ASSERT_GE(place, 0);
+        ASSERT_LT(place, size);
+        ++seen[static_cast<std::size_t>(place)];
+      }
+      for (const int count : seen) EXPECT_EQ(count, 1) << size << " " << threads;
+    }
 }
 
 TEST(Decode, TakesFewRowsAlwaysAndMoreWhereThereAreKeysToRead) {
