@@ -9,7 +9,6 @@
 #include <oneapi/tbb/task_arena.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -104,20 +103,14 @@ class TbbExecutor final : public Executor {
     detail::ItemShares shares(items, slots);
     if (slots <= 1) return shares.drain(0, task);
     const std::thread::id caller = std::this_thread::get_id();
-    const auto run_slot = [&shares, &task, caller](int worker) {
+    // A thread keeps its place in the arena from loop to loop, but not the slot that oneTBB gives it.
+    const auto run_slot = [&shares, &task, caller](int slot) {
       if (std::this_thread::get_id() != caller) detail::HelperCores::help();
-      shares.drain(worker, task);
+      shares.drain(shares.number(std::max(oneapi::tbb::this_task_arena::current_thread_index(), 0), slot), task);
     };
     detail::HelperCores::leave_to_caller();
-    // With the static partitioner a slot goes to the thread that had it before: of 100 times 100, by the simple one 54
-    // (four threads) and 25 (eight). Two need no help, and are half a microsecond quicker without.
     try {
-      arena_.execute([&] {
-        if (slots > 2)
-          oneapi::tbb::parallel_for(0, slots, run_slot, oneapi::tbb::static_partitioner());
-        else
-          oneapi::tbb::parallel_for(0, slots, run_slot, oneapi::tbb::simple_partitioner());
-      });
+      arena_.execute([&] { oneapi::tbb::parallel_for(0, slots, run_slot, oneapi::tbb::simple_partitioner()); });
     } catch (...) {
       // oneTBB had no memory for its tasks. Those it had started have ended by now; the rest is done here.
       shares.drain(0, task);

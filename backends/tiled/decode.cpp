@@ -140,14 +140,26 @@ void Decode::for_attended_chunks(const HeadRows& head, const KeyRange& attended,
 
 /// Are all threads busy to the end if each takes whole heads? That spares the loop that joins their chunks: 3 to 6 % of
 /// a call between two Zen 5 cores that have an L3 each, 1 to 3 % between two that share one.
-bool Decode::heads_come_out_even(const Arguments& arguments, std::int64_t most_chunks, int threads) const noexcept {
-  if (most_chunks == 1 || threads == 1) return true;
-  std::int64_t all = 0;
-  for (std::int64_t member = 0; member < arguments.members; ++member)
-    all += arguments.kv_heads * chunks(arguments.member(member).keys);
-  const std::int64_t heads = arguments.members * arguments.kv_heads;
-  const bool alike = all == heads * most_chunks;
-  return (alike && heads % threads == 0) || all >= 8 * threads * most_chunks;
+bool Decode::heads_come_out_even(const Arguments& arguments, int threads) const noexcept {
+  if (threads == 1) return true;
+  if (arguments.block_mask.data != nullptr) return false;  // heads have as many keys as it says
+  std::int64_t heads = 0, all = 0, most = 0;
+  for (std::int64_t member = 0; member < arguments.members; ++member) {
+    const HeadRows head = tiles::head_rows(arguments, member, 0);
+    const std::int64_t attended = takes(head) ? attended_chunks(arguments, head) : 0;
+    if (attended == 0) continue;
+    heads += arguments.kv_heads;
+    all += arguments.kv_heads * attended;
+    most = std::max(most, attended);
+  }
+  return (heads % threads == 0 && all == heads * most) || all >= 8 * threads * most;
+}
+
+/// By a query of the head, all of which attend nearly the same.
+std::int64_t Decode::attended_chunks(const Arguments& arguments, const HeadRows& head) const noexcept {
+  const KeyRange keys = arguments.attended_keys(head.member, head.member.queries - 1);
+  const std::int64_t size = keys_per_chunk(head.member.keys);
+  return keys.begin < keys.end ? (keys.end - 1) / size - keys.begin / size + 1 : 0;
 }
 
 void Decode::run(const Arguments& arguments, std::int64_t most_chunks, float* scratch, float* memory, int num_threads,
@@ -162,7 +174,7 @@ void Decode::run(const Arguments& arguments, std::int64_t most_chunks, float* sc
   float* states = memory + worker_floats(rows) * static_cast<std::size_t>(num_threads);
   const Run run{arguments,
                 problem_.cu_seqlens,
-                heads_come_out_even(arguments, most_chunks, executor.num_threads()),
+                most_chunks == 1 || heads_come_out_even(arguments, executor.num_threads()),
                 fetch(arguments),
                 most_chunks,
                 state_floats(rows),
@@ -178,7 +190,7 @@ void Decode::run(const Arguments& arguments, std::int64_t most_chunks, float* sc
     compute(run, place_in_runs(item, items, executor.num_threads()), worker);
   };
   executor.parallel_for(items, compute_item);
-  if (most_chunks == 1 || (run.at_once && all_in_lanes)) return;
+  if (run.at_once && all_in_lanes) return;
   const auto join_item = [&](std::int64_t item, int worker) noexcept { join(run, item, worker); };
   executor.parallel_for(heads, join_item);
 }

@@ -1,6 +1,7 @@
 // Decode: too few queries to share a block of keys in cache. A group's rows are taken together, so that every key is
-// read once and memory is the limit; the keys are split into chunks, an item of work each, whose states are joined in
-// order afterwards. Source: "Flash-Decoding for long-context inference", 2023.
+// read once and memory is the limit; the keys are split into chunks whose states are joined in order. Each is an item
+// of work, or all of a head where heads are enough for all threads. Source: "Flash-Decoding for long-context
+// inference", 2023.
 //
 // They are computed in one of two ways: with head dims in lanes (decode_rows.hpp), or in tiles, where weights are
 // wanted, the tiling says so, or rows fill their vectors.
@@ -75,7 +76,8 @@ class Decode {
   /// Of keys and values.
   kernels::Fetch fetch(const Arguments& arguments) const noexcept;
   static bool keys_in_cache(const Arguments& arguments) noexcept;
-  bool heads_come_out_even(const Arguments& arguments, std::int64_t most_chunks, int threads) const noexcept;
+  bool heads_come_out_even(const Arguments& arguments, int threads) const noexcept;
+  std::int64_t attended_chunks(const Arguments& arguments, const tiles::HeadRows& head) const noexcept;
   KeyRange chunk_keys(const tiles::HeadRows& head, std::int64_t chunk) const noexcept;
   template <typename F>
   void for_attended_chunks(const tiles::HeadRows& head, const KeyRange& attended, F f) const noexcept;

@@ -46,13 +46,16 @@ WorkList::WorkList(const WorkShape& shape, bool heaviest_last) noexcept : shape_
 }
 
 Item WorkList::operator[](std::int64_t index) const noexcept {
+  const Deal deal{shape_.threads};
+  const std::int64_t round = deal.round(index);
   const bool in_runs = shape_.members * shape_.kv_heads >= shape_.threads;
   const std::int64_t at = in_runs ? place_in_runs(index, size(), shape_.threads) : index;
+  const std::int64_t before = round == 0 ? -1 : in_runs ? at - 1 : deal.item(deal.worker(index), round - 1);
   const std::int64_t head = at / items_per_head_;
   const std::int64_t turn = at % items_per_head_;
   const std::int64_t place = heaviest_last_ ? items_per_head_ - 1 - turn : turn;
-  const std::int64_t since = in_runs ? std::min(turn, Deal{shape_.threads}.round(index)) : turn / shape_.threads;
-  return {head / shape_.kv_heads, head % shape_.kv_heads, place * tiles_per_item_ * shape_.lanes, since > 0};
+  return {head / shape_.kv_heads, head % shape_.kv_heads, place * tiles_per_item_ * shape_.lanes,
+          before >= 0 && turn >= at - before};
 }
 
 std::int64_t place_in_runs(std::int64_t index, std::int64_t size, int threads) noexcept {

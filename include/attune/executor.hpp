@@ -33,9 +33,10 @@ class Task {
 /// a thread finds in its caches what it had there before, if the calls are alike (two Zen 5 cores with an L3 each read
 /// what the other's holds at 26 GB/s, what lies in memory at 46, and what lies in their own at 116). Items are dealt to
 /// and fro, to workers 0 1 2 2 1 0 0 1 2 and so on, which comes out even where they become lighter; who is done with
-/// his helps the others. That is why nothing may depend on it but speed.
+/// his helps the others. So nothing may depend on it but speed. An executor of one's own may deal otherwise; as
+/// Attune orders items for this one, its threads then change heads more often. Of more than 256 threads some share.
 struct Deal {
-  std::int64_t workers = 1;
+  std::int64_t workers = 1;  // threads, or items where those are fewer
 
   /// Which item the worker has in this round (from 0 on).
   constexpr std::int64_t item(std::int64_t worker, std::int64_t round) const noexcept {

@@ -38,8 +38,8 @@ TEST(FewerThreads, RunsEachItemOnceAndNoWorkerTwiceAtATime) {
 }
 
 TEST(FewerThreads, EachIsOneItemOfTheOtherExecutorWhateverThatCallsItsWorkers) {
-  test::OrderExecutor shuffled(5, test::Order::reversed);
-  FewerThreads some(shuffled, 3);
+  test::OrderExecutor reversed(5, test::Order::reversed);
+  FewerThreads some(reversed, 3);
   std::vector<std::int64_t> order;
   const auto task = [&](std::int64_t item, int worker) noexcept {
     order.push_back(item);
@@ -47,6 +47,18 @@ TEST(FewerThreads, EachIsOneItemOfTheOtherExecutorWhateverThatCallsItsWorkers) {
   };
   some.parallel_for(7, task);
   EXPECT_EQ(order, (std::vector<std::int64_t>{2, 3, 0, 5, 6, 1, 4}));
+}
+
+TEST(FewerThreads, MoreThanThereAreSharesRunEachItemOnce) {
+  test::OrderExecutor many(400, test::Order::shuffled);
+  FewerThreads some(many, 300);
+  std::vector<int> runs(1000);
+  const auto task = [&](std::int64_t item, int worker) noexcept {
+    EXPECT_LT(worker, 300);
+    ++runs[static_cast<std::size_t>(item)];
+  };
+  some.parallel_for(1000, task);
+  for (const int count : runs) EXPECT_EQ(count, 1);
 }
 
 TEST(FewerThreads, OneRunsInOrder) {

@@ -150,7 +150,7 @@ TEST(WorkList, DealsEachThreadHeadsOfItsOwn) {
 }
 
 TEST(WorkList, KnowsWhetherAThreadHasJustHadTheHead) {
-  for (const std::int64_t heads : {1, 3, 5, 8}) {
+  for (const std::int64_t heads : {1, 2, 3, 5, 8}) {
     const int threads = 3;
     const WorkList work({1, heads, 1024, 32, threads, Grain::small}, true);
     const Deal deal{threads};
