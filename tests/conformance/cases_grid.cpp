@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/conformance/law_specs.hpp"
 #include "tests/conformance/suite.hpp"
 
 namespace attune::conformance {
@@ -112,6 +113,8 @@ void check_decode(Session& session, std::int64_t keys) {
 void add_decode(std::vector<Case>& cases) {
   for (const std::int64_t keys : {63, 128, 257, 513, 767, 1025, 2049})
     cases.push_back({"grid/decode/k" + std::to_string(keys), Tier::quick, [=](Session& s) { check_decode(s, keys); }});
+  cases.push_back(
+      {"grid/decode/packed", Tier::quick, [](Session& session) { session.expect_agrees(packed_decode()); }});
   for (const std::int64_t keys : {127, 255, 383, 511, 768, 1023, 1024, 2048, 4095, 4097, 8193, 20000})
     cases.push_back({"grid/decode/k" + std::to_string(keys), Tier::full, [=](Session& s) { check_decode(s, keys); }});
 }

@@ -20,6 +20,12 @@ Spec law_spec(std::int64_t queries, std::int64_t keys) {
   return spec;
 }
 
+Spec packed_decode() {
+  Spec spec = law_spec(0, 0);
+  spec.set_packed({1, 15, 1, 2, 1, 1, 3, 1, 1}, {1000, 800, 900, 300, 1000, 820, 780, 0, 990});
+  return spec;
+}
+
 std::vector<LawSpec> law_specs() {
   // Most are large enough (a MFLOP and more) that no backend keeps them on the caller's thread.
   return {
@@ -27,6 +33,7 @@ std::vector<LawSpec> law_specs() {
       make("long_decode", 1, 6000, [](Spec&) {}),
       make("few_queries", 5, 1500, [](Spec& s) { s.causal = true; }),
       make("few_queries_sinks", 5, 1500, [](Spec& s) { s.window_left = 1100, s.causal = s.sinks = true; }),
+      {"packed_decode", packed_decode()},
       make("short", 7, 19, [](Spec&) {}),
       make("prefill", 70, 130, [](Spec&) {}),
       make("prefill_causal", 140, 140, [](Spec& s) { s.causal = true; }),
