@@ -1,8 +1,9 @@
 // The default executor, on oneTBB; no other file includes it.
 //
-// parallel_for() starts one task for each worker slot, which takes items until none is left (item_shares.hpp). So a
-// slot is run by one thread at a time (scratch indexed by it is safe), and there is no barrier but the end. All that
-// belongs to a call lives on the caller's stack, which makes concurrent and nested calls independent of each other.
+// parallel_for() starts one task for each worker, which takes a number and then items until none is left
+// (item_shares.hpp). So a number has one thread (scratch indexed by it is safe), and there is no barrier but the end.
+// All that belongs to a call lives on the caller's stack, which makes concurrent and nested calls independent of each
+// other.
 #include <oneapi/tbb/global_control.h>
 #include <oneapi/tbb/parallel_for.h>
 #include <oneapi/tbb/partitioner.h>
