@@ -60,9 +60,9 @@ enum class Element : std::uint8_t { f32, f16, bf16 };
 constexpr int streams = 8;
 
 /// Which of `count` rows is the i-th to be used: one of each stream in turn, and at the end what does not divide.
-constexpr std::int64_t place_in_streams(std::int64_t i, std::int64_t count, int places = streams) noexcept {
-  const std::int64_t in_stream = count / places;
-  return i < in_stream * places ? i % places * in_stream + i / places : i;
+constexpr std::int64_t place_in_streams(std::int64_t i, std::int64_t count) noexcept {
+  const std::int64_t in_stream = count / streams;
+  return i < in_stream * streams ? i % streams * in_stream + i / streams : i;
 }
 
 /// DecodeKernels::weighted_sum adds values in turns, each summed from 0: so many where they are small, else half of

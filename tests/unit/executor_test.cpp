@@ -4,7 +4,6 @@
 #include <attune/error.hpp>
 #include <attune/executor.hpp>
 
-#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
